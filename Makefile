@@ -1,0 +1,130 @@
+# Everything this repository does, by name. `make` alone lists it.
+#
+# Needs: Python >= 3.10 with pip, make, Node with npm (for the official JavaScript client in the tests).
+# Everything else is installed below .venvs/, which git ignores; nothing is installed into the system.
+
+PYTHON ?= python3
+VENVS  := .venvs
+UV     := $(VENVS)/uv/bin/uv
+PY3    := $(VENVS)/airflow3/bin/python
+PY2    := $(VENVS)/airflow2/bin/python
+SDK    := tests/conformance/sdk
+
+AIRFLOW3 := 3.3.2
+AIRFLOW2 := 2.11.2
+
+# uv does not read pip's settings: hand on the two that decide whether a company network lets it through.
+PIP_INDEX := $(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null))
+PIP_CA    := $(or $(PIP_CERT),$(shell $(PYTHON) -m pip config get global.cert 2>/dev/null))
+UV_ENV    := $(if $(UV_DEFAULT_INDEX),,$(if $(PIP_INDEX),UV_DEFAULT_INDEX=$(PIP_INDEX)))
+UV_ENV    += $(if $(SSL_CERT_FILE),,$(if $(PIP_CA),SSL_CERT_FILE=$(PIP_CA)))
+INSTALL    = $(UV_ENV) $(UV) pip install --quiet --compile-bytecode
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------- what a newcomer needs
+
+.PHONY: demo
+demo: $(VENVS)/airflow3/.installed ## Watch an upload die by SIGKILL and finish on the retry (KEEP=1: leave the UI up)
+	@$(PY3) -m demo $(if $(KEEP),--keep)
+
+.PHONY: test
+test: lint types layers node test3 test2 ## Run every check and every test, on Airflow 3 and Airflow 2
+
+# ---------------------------------------------------------------- the single checks
+
+.PHONY: lint
+lint: $(VENVS)/airflow3/.installed ## Check style (ruff)
+	$(VENVS)/airflow3/bin/ruff check --quiet .
+	$(VENVS)/airflow3/bin/ruff format --quiet --check .
+
+.PHONY: fmt
+fmt: $(VENVS)/airflow3/.installed ## Format the code and mend what ruff can mend
+	$(VENVS)/airflow3/bin/ruff check --quiet --fix .
+	$(VENVS)/airflow3/bin/ruff format --quiet .
+
+.PHONY: types
+types: $(VENVS)/airflow3/.installed ## Check types (mypy --strict)
+	$(VENVS)/airflow3/bin/mypy
+
+.PHONY: layers
+layers: $(VENVS)/airflow3/.installed ## Check that imports only point down (import-linter)
+	$(VENVS)/airflow3/bin/lint-imports
+
+.PHONY: test3
+test3: $(VENVS)/airflow3/.installed node ## Run every test on Airflow 3 (T=path for some of them)
+	$(PY3) -m pytest $(T)
+
+.PHONY: test2
+test2: $(VENVS)/airflow2/.installed ## Run the tests that need an Airflow on Airflow 2
+	$(PY2) -m pytest tests/airflow tests/docs
+
+.PHONY: coverage
+coverage: $(VENVS)/airflow3/.installed node ## Run the tests without an Airflow and show what they miss
+	$(PY3) -m pytest --cov --cov-report=term --ignore=tests/airflow --ignore=tests/docs
+
+.PHONY: bench
+bench: $(VENVS)/airflow3/.installed ## Measure CPU and wall time against the official clients
+	$(PY3) -m benchmarks
+
+# ---------------------------------------------------------------- installing
+
+.PHONY: install
+install: $(VENVS)/airflow3/.installed $(VENVS)/airflow2/.installed node ## Install everything, run nothing
+
+# pip --target needs neither venv nor ensurepip, which Debian packs separately; uv makes the environments.
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "Python 3.10 or later is needed; $(PYTHON) is $$($(PYTHON) -V). Try: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 \
+	  || { echo "pip is missing. On Debian or Ubuntu: apt-get install python3-pip"; exit 1; }
+	@echo "installing uv"
+	@$(PYTHON) -m pip install --quiet --root-user-action=ignore --target $(VENVS)/uv uv
+	@touch $@
+
+$(VENVS)/airflow3/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW3).txt
+	@echo "installing Airflow $(AIRFLOW3) and the tools"
+	@$(UV_ENV) $(UV) venv --quiet --clear --python $(PYTHON) $(VENVS)/airflow3
+	@$(INSTALL) --python $(PY3) --constraints constraints/airflow-$(AIRFLOW3).txt \
+	  apache-airflow==$(AIRFLOW3) --group test --group lint --editable '.[devserver]'
+	@touch $@
+
+# Airflow 2.11 ends at Python 3.12.
+$(VENVS)/airflow2/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW2).txt
+	@echo "installing Airflow $(AIRFLOW2)"
+	@$(UV_ENV) $(UV) venv --quiet --clear --python '>=3.10,<3.13' $(VENVS)/airflow2 \
+	  || { echo "Airflow 2.11 needs Python 3.10, 3.11 or 3.12 beside $$($(PYTHON) -V)."; exit 1; }
+	@$(INSTALL) --python $(PY2) --constraints constraints/airflow-$(AIRFLOW2).txt \
+	  apache-airflow==$(AIRFLOW2) --group airflow-tests --editable '.[devserver]'
+	@touch $@
+
+.PHONY: node
+node: $(if $(wildcard $(SDK)/package.json),$(SDK)/node_modules/.installed) ## Install the official JavaScript client
+
+$(SDK)/node_modules/.installed: $(SDK)/package.json
+	@command -v npm >/dev/null || { echo "npm is missing. On Debian or Ubuntu: apt-get install nodejs npm"; exit 1; }
+	@echo "installing the official JavaScript client"
+	@npm install --prefix $(SDK) --no-package-lock --no-audit --no-fund --silent
+	@touch $@
+
+# Plain name==version lines, no markers and no addresses: usable by pip, uv and any mirror.
+COMPILE = $(UV_ENV) $(UV) pip compile --quiet --universal --fork-strategy fewest --python-version 3.10 \
+  --upgrade --no-strip-markers --no-header --no-annotate --no-emit-index-url --extra devserver
+PLAIN   = sed -E 's/ *;.*//' | grep -v '^colorama='
+
+.PHONY: constraints
+constraints: $(UV) ## Resolve constraints/ anew, to the newest versions that go together
+	echo apache-airflow==$(AIRFLOW3) | $(COMPILE) --group test --group lint pyproject.toml - \
+	  | $(PLAIN) > constraints/airflow-$(AIRFLOW3).txt
+	echo apache-airflow==$(AIRFLOW2) | $(COMPILE) --group airflow-tests pyproject.toml - \
+	  | $(PLAIN) > constraints/airflow-$(AIRFLOW2).txt
+
+.PHONY: clean
+clean: ## Remove what make installed and built
+	rm -rf $(VENVS) .demo $(SDK)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
