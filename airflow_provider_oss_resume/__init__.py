@@ -1,0 +1,1 @@
+"""Resumable uploads of large files from Airflow to Alibaba Cloud OSS."""

@@ -1,0 +1,10 @@
+"""Request signatures of OSS: V4 (default) and V1, in header and presigned-query form.
+
+Pure: what goes in is what is signed; the time is an argument.
+"""
+
+from airflow_provider_oss_resume.oss.signing.request import SignableRequest, Signer, quote
+from airflow_provider_oss_resume.oss.signing.v1 import SignerV1
+from airflow_provider_oss_resume.oss.signing.v4 import SignerV4
+
+__all__ = ["SignableRequest", "Signer", "SignerV1", "SignerV4", "quote"]
