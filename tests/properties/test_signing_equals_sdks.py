@@ -75,7 +75,12 @@ def test_v1_equals_sdk_v2(request_, when):
 
 def oss2_request(request, when):
     http = oss2.http.Request(
-        request.method, "https://x/", params=dict(request.query), headers=dict(request.headers), region="cn-hangzhou", product="oss"
+        request.method,
+        "https://x/",
+        params=dict(request.query),
+        headers=dict(request.headers),
+        region="cn-hangzhou",
+        product="oss",
     )
     for extra in ("User-Agent", "Accept-Encoding", "Accept", "Connection"):
         http.headers.pop(extra, None)
@@ -134,4 +139,3 @@ def test_v1_equals_oss2(request_, token, when):
     provider = oss2.credentials.StaticCredentialsProvider("ak", "sk", token or "")
     theirs = oss2_authorization(oss2.ProviderAuth(provider), request_, when)
     assert theirs == SignerV1().sign(request_, Credentials("ak", "sk", token), when)["Authorization"]
-

@@ -64,7 +64,7 @@ class SignerV1:
         request: SignableRequest,
         credentials: Credentials,
         now: datetime,
-        additional_headers: Iterable[str] = (),
+        additional_headers: Iterable[str] = (),  # noqa: ARG002 - V1 has none
     ) -> dict[str, str]:
         """Return Authorization and Date; V1 has no additional headers."""
         added = {"Date": format_datetime(now.astimezone(timezone.utc), usegmt=True)}
@@ -80,7 +80,7 @@ class SignerV1:
         credentials: Credentials,
         now: datetime,
         expires: int,
-        additional_headers: Iterable[str] = (),
+        additional_headers: Iterable[str] = (),  # noqa: ARG002 - V1 has none
     ) -> dict[str, str]:
         """Return the query parameters that sign a URL for ``expires`` seconds."""
         deadline = str(int(now.timestamp()) + expires)

@@ -87,9 +87,7 @@ def test_v4_header(signer, credentials, epoch, additional, expected):
 @pytest.mark.parametrize(
     ("credentials", "epoch", "additional", "expected"),
     [
-        pytest.param(
-            KEYS, 1702781677, (), "a39966c61718be0d5b14e668088b3fa07601033f6518ac7b523100014269c0fe", id="4"
-        ),
+        pytest.param(KEYS, 1702781677, (), "a39966c61718be0d5b14e668088b3fa07601033f6518ac7b523100014269c0fe", id="4"),
         pytest.param(
             WITH_TOKEN, 1702785388, (), "3817ac9d206cd6dfc90f1c09c00be45005602e55898f26f5ddb06d7892e1f8b5", id="5"
         ),

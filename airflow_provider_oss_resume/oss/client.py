@@ -1,0 +1,80 @@
+"""The REST client of OSS; usable without Airflow.
+
+::
+
+    client = OSSClient("https://oss-cn-hangzhou.aliyuncs.com", Credentials("id", "secret"))
+    client.put_object("examplebucket", "hello.txt", b"hello")
+"""
+
+from __future__ import annotations
+
+import platform
+from types import TracebackType
+
+from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider
+from airflow_provider_oss_resume.oss.multipart import MultipartOperations
+from airflow_provider_oss_resume.oss.objects import ObjectOperations
+from airflow_provider_oss_resume.oss.retry import RetryBudget, RetryPolicy
+from airflow_provider_oss_resume.oss.service import ServerClock, Service, as_provider, make_settings
+from airflow_provider_oss_resume.oss.transport import NetworkSettings
+from airflow_provider_oss_resume.version import __version__
+
+
+class OSSClient(ObjectOperations, MultipartOperations):
+    """Speak to one OSS endpoint, from any number of threads.
+
+    :param endpoint: scheme and host, such as ``https://oss-cn-hangzhou.aliyuncs.com``.
+    :param credentials: keys, or a provider that is asked for them at each request.
+    :param region: region id such as ``cn-hangzhou``; derived from the endpoint where it names one.
+    :param signature_version: ``v4`` (default) or ``v1``.
+    :param addressing_style: ``auto``, ``virtual``, ``path`` or ``cname``; see :mod:`.addressing`.
+    :param product: ``oss``, or ``oss-cloudbox``.
+    :param network: timeouts, TLS and proxies.
+    :param retry: how requests are retried.
+    :param connections: connections kept open, one for each thread that sends.
+    :raises ConfigurationError: before anything is sent, if one of these cannot work.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        credentials: Credentials | CredentialsProvider,
+        region: str | None = None,
+        *,
+        signature_version: str = "v4",
+        addressing_style: str = "auto",
+        product: str = "oss",
+        network: NetworkSettings | None = None,
+        retry: RetryPolicy | None = None,
+        connections: int = 10,
+    ) -> None:
+        settings = make_settings(
+            endpoint,
+            region,
+            signature_version,
+            addressing_style,
+            product,
+            network or NetworkSettings(),
+            retry or RetryPolicy(),
+            user_agent=f"airflow-provider-oss-resume/{__version__} Python/{platform.python_version()}",
+        )
+        super().__init__(settings, as_provider(credentials), connections, ServerClock(), RetryBudget())
+
+    def fork(self, connections: int) -> OSSClient:
+        """Return a client of the same service with connections and a cancel of its own.
+
+        Clock correction, credentials and retry budget stay shared.
+        """
+        forked = OSSClient.__new__(OSSClient)
+        Service.__init__(forked, self._settings, self._provider, connections, self._clock, self._budget)
+        return forked
+
+    def __enter__(self) -> OSSClient:  # noqa: PYI034 - Self is not in Python 3.10
+        """Return the client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
