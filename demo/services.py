@@ -1,0 +1,110 @@
+"""Child processes that outlive nobody: each in its own process group, with a log file, stopped together.
+
+The groups are written to a file as they start. Whoever finds that file later, a next run after a crash or
+`make demo-stop`, can stop them; a group is only signalled while its leader started at the moment that was
+written down, so a recycled process id is never hit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class ServiceDied(RuntimeError):
+    """A service ended by itself; the message holds the end of its log."""
+
+
+class Services:
+    """The child processes of one folder.
+
+    :param folder: where logs and the list of process groups are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._groups = folder / "process-groups"
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> int:
+        """Start a child that writes to its own log file, and return its process id."""
+        with self.log(name).open("ab") as log:
+            child = subprocess.Popen(
+                argv,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children[name] = child
+        with self._groups.open("a") as groups:
+            groups.write(f"{child.pid} {_start_time(child.pid)}\n")
+        return child.pid
+
+    def log(self, name: str) -> Path:
+        """Return the log file of a service."""
+        return self._folder / f"{name}.log"
+
+    def check(self) -> None:
+        """Raise ServiceDied if one of the children is gone."""
+        for name, child in self._children.items():
+            if child.poll() is not None:
+                tail = "\n".join(self.log(name).read_text(errors="replace").splitlines()[-20:])
+                raise ServiceDied(f"{name} ended with code {child.returncode}; the end of {self.log(name)}:\n{tail}")
+
+    def stop(self, patience: float = 5.0) -> None:
+        """Stop every group this folder knows of: politely, then by SIGKILL."""
+        groups = self._known_groups()
+        _signal_all(groups, signal.SIGTERM)
+        deadline = time.monotonic() + patience
+        while self._any_alive(groups) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        _signal_all(groups, signal.SIGKILL)
+        for child in self._children.values():
+            child.wait()
+        self._children.clear()
+        self._groups.unlink(missing_ok=True)
+
+    def _known_groups(self) -> list[int]:
+        if not self._groups.exists():
+            return []
+        written = [line.split() for line in self._groups.read_text().splitlines()]
+        return [int(pid) for pid, started in written if _start_time(int(pid)) == int(started)]
+
+    def _any_alive(self, groups: Sequence[int]) -> bool:
+        for child in self._children.values():
+            child.poll()  # an unreaped child would count as alive
+        return any(_group_exists(group) for group in groups)
+
+
+def _start_time(pid: int) -> int:
+    """Return when a process started, in clock ticks since boot; 0 when there is no such process.
+
+    Not its command line or environment: Airflow writes its process title over both.
+    """
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return 0
+    return int(after_name.split()[19])
+
+
+def _signal_all(groups: Sequence[int], number: signal.Signals) -> None:
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
+
+
+def _group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

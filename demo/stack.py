@@ -1,0 +1,152 @@
+"""A real Airflow on this machine: scheduler, LocalExecutor, real task processes, sqlite.
+
+Nothing in it is a test double. It runs in a folder of its own, is quick because of `versions.settings`,
+and is watched by reading Airflow's tables, which costs Airflow nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from demo import versions
+from demo.services import Services
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """One row of Airflow's task_instance table."""
+
+    state: str | None
+    try_number: int
+    pid: int | None
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class AirflowStack:
+    """The processes of one Airflow and a window into its database.
+
+    :param home: AIRFLOW_HOME; also holds the logs of the processes.
+    :param dags: the folder with the DAG files.
+    :param environment: further variables for every process, such as connections.
+    :param ui: with web interface and DAG processor.
+    """
+
+    def __init__(self, home: Path, dags: Path, environment: Mapping[str, str], *, ui: bool = False) -> None:
+        self.home = home
+        self.port = free_port()
+        self.services = Services(home / "services")
+        self._ui = ui
+        self._database = home / "airflow.db"
+        self._environment = {
+            **_inherited(),
+            **versions.settings(self.port),
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self._database}",
+            **environment,
+        }
+
+    def prepare(self, *commands: str) -> None:
+        """Create the database, then run `airflow` commands."""
+        template = Path(sys.prefix) / f"airflow-{versions.AIRFLOW_VERSION}.db"
+        if template.exists():
+            shutil.copy(template, self._database)
+        else:
+            self.run("db migrate")
+            _publish(self._database, template)
+        if commands:
+            self.run(*commands)
+
+    def run(self, *commands: str) -> None:
+        """Run `airflow` commands one after the other and raise with their output if one fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "demo.commands", *commands],
+            env=self._environment,
+            cwd=REPOSITORY,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"airflow {commands} ended with code {done.returncode}:\n{done.stdout}\n{done.stderr}")
+
+    def start(self) -> None:
+        """Start every process of the stack; none of them is waited for."""
+        airflow = str(Path(sys.executable).parent / "airflow")
+        for name, arguments in versions.services(self.port, ui=self._ui).items():
+            self.services.start(name, [airflow, *arguments], self._environment)
+
+    def stop(self) -> None:
+        """Stop every process of the stack and the tasks they run."""
+        self.services.stop()
+
+    def task(self, run_id: str, task_id: str) -> TaskState | None:
+        """Return the state of an unmapped task."""
+        rows = self.query(
+            "select state, try_number, pid from task_instance where run_id = ? and task_id = ?",
+            run_id,
+            task_id,
+        )
+        return TaskState(*rows[0]) if rows else None
+
+    def xcom(self, run_id: str, task_id: str) -> Any:
+        """Return what the task returned."""
+        rows = self.query(
+            "select value from xcom where run_id = ? and task_id = ? and key = 'return_value'",
+            run_id,
+            task_id,
+        )
+        return versions.xcom_value(rows[0][0])
+
+    def variables(self) -> list[str]:
+        """Return the keys of all Airflow Variables."""
+        return [key for (key,) in self.query("select key from variable order by key")]
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Read Airflow's database."""
+        with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=10)) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def wait(self, look: Callable[[], T | None], what: str, patience: float = 60.0) -> T:
+        """Look again and again until there is something to see; raise when a process died or patience ends."""
+        deadline = time.monotonic() + patience
+        while not (seen := look()):
+            self.services.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"no {what} after {patience:.0f} s; logs in {self.home}")
+            time.sleep(0.05)
+        return seen
+
+
+def _inherited() -> dict[str, str]:
+    """Return our environment without another Airflow's settings, and with loopback kept off any proxy."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
+    return kept | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
+
+
+def _publish(database: Path, template: Path) -> None:
+    """Keep a migrated database for the next stack; a second writer replaces it by the same one."""
+    draft = template.with_suffix(f".{os.getpid()}")
+    shutil.copy(database, draft)
+    draft.replace(template)

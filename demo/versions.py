@@ -1,0 +1,74 @@
+"""What differs between Airflow 2.11 and Airflow 3 for whoever starts one: settings, processes, tables."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import secrets
+from typing import Any
+
+AIRFLOW_VERSION = importlib.metadata.version("apache-airflow")
+AIRFLOW_3 = int(AIRFLOW_VERSION.partition(".")[0]) >= 3
+
+# Airflow's own defaults suit a cluster: here one task runs, and nobody wants to wait for the next look around.
+_QUICK = {
+    "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+    "AIRFLOW__CORE__PARALLELISM": "1",
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
+
+_QUICK_2 = {
+    "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",  # LocalExecutor on sqlite, with one task at a time
+    "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
+    # A SIGKILLed task is found by the zombie scan, and its retry is arranged by a DAG processor.
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "1",
+    "AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR": "False",
+}
+
+_QUICK_3 = {
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # The first task may start before the API server listens: ask again soon instead of backing off.
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "60",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "0.2",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "0.5",
+}
+
+
+def settings(port: int) -> dict[str, str]:
+    """Return the environment that makes this Airflow quick on a small machine."""
+    if not AIRFLOW_3:
+        return _QUICK | _QUICK_2
+    address = f"http://127.0.0.1:{port}"
+    return (
+        _QUICK
+        | _QUICK_3
+        | {
+            "AIRFLOW__API__BASE_URL": address,
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{address}/execution/",
+        }
+    )
+
+
+def services(port: int, *, ui: bool) -> dict[str, list[str]]:
+    """Return the `airflow` commands that make up the stack.
+
+    :param ui: with the web interface and a DAG processor; else only what runs tasks of serialized DAGs.
+    """
+    scheduler = {"scheduler": ["scheduler", "--skip-serve-logs"]}
+    if not AIRFLOW_3:
+        return scheduler
+    api_server = ["api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    if not ui:
+        return {"api-server": [*api_server, "--apps", "execution"], **scheduler}
+    return {"api-server": api_server, "dag-processor": ["dag-processor"], **scheduler}
+
+
+def xcom_value(raw: str | bytes) -> Any:
+    """Decode a value of the xcom table: bytes of JSON in Airflow 2, a JSON string in Airflow 3."""
+    return json.loads(raw)
