@@ -1,0 +1,136 @@
+"""The upload callback: OSS calls the client's server and answers with what that one says.
+
+A callback that fails is HTTP 203 ``CallbackFailed``, and the object is stored all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from airflow_provider_oss_resume.devserver.call import Call, OSSRequest
+from airflow_provider_oss_resume.devserver.errors import OSSError, invalid_argument
+from airflow_provider_oss_resume.devserver.reply import Reply
+from airflow_provider_oss_resume.devserver.storage.records import ObjectRecord
+
+_TIMEOUT = 5.0
+_MAX_URLS = 5
+_MAX_ANSWER = 1 << 20
+_FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Describe a callback to make."""
+
+    urls: tuple[str, ...]
+    body: str
+    content_type: str = _FORM
+    host: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def of_request(request: OSSRequest) -> Notice | None:
+    """Return the callback a request asks for, None if it asks for none."""
+    values = _parameter(request, "callback")
+    if values is None:
+        return None
+    urls = tuple(url for url in str(values.get("callbackUrl", "")).split(";") if url)
+    content_type = str(values.get("callbackBodyType", _FORM))
+    if not 0 < len(urls) <= _MAX_URLS or not values.get("callbackBody") or content_type not in (_FORM, _JSON):
+        raise invalid_argument("The callback configuration is not valid.", "callback", "")
+    variables = _parameter(request, "callback-var") or {}
+    if any(not name.startswith("x:") or name != name.lower() for name in variables):
+        raise invalid_argument("The callback-var keys must start with x: and be lowercase.", "callback-var", "")
+    texts = {name: str(value) for name, value in variables.items()}
+    return Notice(urls, str(values["callbackBody"]), content_type, str(values.get("callbackHost", "")), texts)
+
+
+async def finish(notice: Notice | None, call: Call, record: ObjectRecord, reply: Reply) -> Reply:
+    """Make the callback, if any, after the object is stored; return what the client gets."""
+    if notice is None:
+        return reply
+    body = _rendered(notice, _facts(call, record))
+    try:
+        answer = await asyncio.get_running_loop().run_in_executor(None, _post, notice, body)
+        json.loads(answer)
+    except (OSError, ValueError) as failure:
+        raise _failed(failure, reply) from None
+    return replace(reply, headers={**reply.headers, "Content-Type": _JSON}, body=answer)
+
+
+def _parameter(request: OSSRequest, name: str) -> dict[str, Any] | None:
+    in_header, in_query = request.header(f"x-oss-{name}"), request.query.get(name, "")
+    if in_header and in_query:
+        raise invalid_argument(f"The {name} parameter is given in header and query.", name, "")
+    text = in_header or in_query
+    if not text:
+        return None
+    try:
+        values = json.loads(base64.b64decode(text, validate=True))
+    except (binascii.Error, ValueError):
+        values = None
+    if not isinstance(values, dict):
+        raise invalid_argument(f"The {name} parameter is not the Base64 of a JSON object.", name, "")
+    return values
+
+
+def _facts(call: Call, record: ObjectRecord) -> dict[str, str]:
+    return {
+        "bucket": record.bucket,
+        "object": record.key,
+        "etag": record.etag,
+        "size": str(record.size),
+        "mimeType": record.attributes.headers.get("content-type", ""),
+        "crc64": "" if record.crc is None else str(record.crc),
+        "contentMd5": call.request.header("content-md5"),
+    }
+
+
+def _rendered(notice: Notice, facts: Mapping[str, str]) -> str:
+    values = {**facts, **notice.variables}
+    spell = json.dumps if notice.content_type == _JSON else quote
+    return re.sub(r"\$\{([^}]+)\}", lambda match: spell(values.get(match[1], "")), notice.body)
+
+
+def _post(notice: Notice, body: str) -> bytes:
+    """Try the URLs in order, as OSS does; the first answer counts."""
+    for url in notice.urls[:-1]:
+        try:
+            return _post_to(url, notice, body)
+        except OSError:
+            continue
+    return _post_to(notice.urls[-1], notice, body)
+
+
+def _post_to(url: str, notice: Notice, body: str) -> bytes:
+    if not url.startswith(("http://", "https://")):
+        url = f"http://{url}"
+    request = urllib.request.Request(url, body.encode(), method="POST")  # noqa: S310 - http(s), see above
+    request.add_header("Content-Type", notice.content_type)
+    request.add_header("User-Agent", "aliyun-oss-callback")
+    if notice.host:
+        request.add_header("Host", notice.host)
+    with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+        return bytes(answer.read(_MAX_ANSWER))
+
+
+def _failed(failure: OSError | ValueError, reply: Reply) -> OSSError:
+    if isinstance(failure, urllib.error.HTTPError):
+        message = f"Error status : {failure.code}."
+    elif isinstance(failure, OSError):
+        message = f"Callback server could not be reached: {failure}."
+    else:
+        message = "Response body is not valid json format."
+    kept = {name: value for name, value in reply.headers.items() if name != "Content-Type"}
+    return OSSError(203, "CallbackFailed", message, "0007-00000203", headers=kept)

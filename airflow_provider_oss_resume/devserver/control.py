@@ -1,0 +1,68 @@
+"""The server's own paths, ``/-/...``: health, the request log and the fault plan.
+
+No bucket's name begins with ``-``, so they can't hide one. They are not signed.
+"""
+
+from __future__ import annotations
+
+import json
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from airflow_provider_oss_resume.devserver.faults import FaultPlan, FaultRule, rules_of_json
+from airflow_provider_oss_resume.devserver.requestlog import RequestLog
+
+
+class Control:
+    """Answer the control paths.
+
+    :param plan: changed by POST (add), PUT (replace) and DELETE (forget) of ``/-/faults``.
+    """
+
+    def __init__(self, plan: FaultPlan, log: RequestLog) -> None:
+        self._plan = plan
+        self._log = log
+
+    def app(self) -> Starlette:
+        """Return the ASGI application."""
+        routes = [
+            Route("/health", self.health),
+            Route("/requests", self.requests, methods=["GET"]),
+            Route("/requests", self.clear_requests, methods=["DELETE"]),
+            Route("/faults", self.faults, methods=["GET"]),
+            Route("/faults", self.change_faults, methods=["POST", "PUT", "DELETE"]),
+        ]
+        return Starlette(routes=[Mount("/-", routes=routes)])
+
+    async def health(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def requests(self, _request: Request) -> Response:
+        body = '{"requests": [' + ",\n".join(self._log.lines()) + "]}"
+        return Response(body, media_type="application/json")
+
+    async def clear_requests(self, _request: Request) -> Response:
+        self._log.clear()
+        return Response(status_code=204)
+
+    async def faults(self, _request: Request) -> Response:
+        faults = self._plan.faults
+        listed = [fault.as_json() for fault in faults]
+        return JSONResponse({"faults": listed, "all_fired": all(fault.is_spent for fault in faults)})
+
+    async def change_faults(self, request: Request) -> Response:
+        try:
+            rules = await _rules(request)
+        except (TypeError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        if request.method != "POST":
+            self._plan.clear()
+        self._plan.add(rules)
+        return await self.faults(request)
+
+
+async def _rules(request: Request) -> list[FaultRule]:
+    return [] if request.method == "DELETE" else rules_of_json(json.loads(await request.body()))

@@ -1,0 +1,1 @@
+"""The operations of OSS. What they have in common: a ``Call`` goes in, a ``Reply`` comes out."""

@@ -1,0 +1,188 @@
+"""The dev server as a child process, for tests and demos; needs nothing but the standard library here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from airflow_provider_oss_resume.devserver.faults import FaultRule
+from airflow_provider_oss_resume.devserver.requestlog import RequestRecord, record_of_json
+
+_ANNOUNCEMENT = "OSS dev server: "
+_STOP_TIMEOUT = 10.0
+
+
+class DevServer:
+    """Run ``python -m airflow_provider_oss_resume.devserver`` and talk to its control paths.
+
+    Use it as a context manager. ``kill`` and ``start`` may follow each other: root and port stay.
+
+    :param root: directory of all data; the request log in it outlives the process.
+    :param port: 0 for any free port.
+    :param buckets: created at start unless they exist.
+    :param faults: JSON file of planned faults.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        access_key_id: str = "test-id",
+        access_key_secret: str = "test-secret",  # noqa: S107 - of a server that guards nothing
+        region: str = "cn-hangzhou",
+        buckets: Sequence[str] = (),
+        security_tokens: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+        faults: Path | str | None = None,
+        clock_offset: float = 0.0,
+        python: str = sys.executable,
+    ) -> None:
+        self.root = Path(root)
+        self.access_key_id = access_key_id
+        self.access_key_secret = access_key_secret
+        self.region = region
+        self.buckets = tuple(buckets)
+        self.security_tokens = tuple(security_tokens)
+        self.host = host
+        self.port = port
+        self.faults_file = faults
+        self.clock_offset = clock_offset
+        self._python = python
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> DevServer:  # noqa: PYI034 - Self is not in Python 3.10
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Return the endpoint for clients."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the running server."""
+        return self._running().pid
+
+    def start(self) -> None:
+        """Start the server and return when it accepts connections."""
+        if self._process is not None:
+            raise RuntimeError("the dev server is already running")
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "devserver.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self._environment(),
+            )
+        self._read_port(self._process)
+
+    def stop(self) -> None:
+        """Let the server end in order; does nothing when it is not running."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._reap()
+
+    def kill(self) -> None:
+        """End the server by SIGKILL, in the middle of whatever it does."""
+        self._running().kill()
+        self._reap()
+
+    def requests(self, operation: str | None = None) -> list[RequestRecord]:
+        """Return the requests so far, of all runs on this root, or those of one operation."""
+        found = [record_of_json(values) for values in self._control("GET", "requests")["requests"]]
+        return [record for record in found if operation in (None, record.operation)]
+
+    def clear_requests(self) -> None:
+        """Forget the requests so far."""
+        self._control("DELETE", "requests")
+
+    def plan(self, *rules: FaultRule) -> None:
+        """Add faults to the plan; a restart forgets them."""
+        self._control("POST", "faults", [rule.as_json() for rule in rules])
+
+    def clear_faults(self) -> None:
+        """Forget all planned faults."""
+        self._control("DELETE", "faults")
+
+    def unfired(self) -> list[str]:
+        """Return a description of each planned fault that has not wholly happened."""
+        faults = self._control("GET", "faults")["faults"]
+        return [f"fired {one['fired']} times: {one['rule']}" for one in faults if not one["spent"]]
+
+    def assert_all_fired(self) -> None:
+        """Fail unless every planned fault happened as often as planned."""
+        unfired = self.unfired()
+        if unfired:
+            raise AssertionError("planned faults did not fire:\n" + "\n".join(unfired))
+
+    def log_text(self) -> str:
+        """Return what the server wrote to its standard error."""
+        return (self.root / "devserver.log").read_text(encoding="utf-8", errors="replace")
+
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            raise RuntimeError("the dev server is not running")
+        return self._process
+
+    def _reap(self) -> None:
+        process, self._process = self._running(), None
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+
+    def _command(self) -> list[str]:
+        command = [self._python, "-m", "airflow_provider_oss_resume.devserver", "--stop-with-stdin"]
+        command += ["--host", self.host, "--port", str(self.port), "--root", str(self.root)]
+        command += ["--region", self.region, "--clock-offset", str(self.clock_offset)]
+        for bucket in self.buckets:
+            command += ["--bucket", bucket]
+        for token in self.security_tokens:
+            command += ["--security-token", token]
+        return command + (["--faults", str(self.faults_file)] if self.faults_file else [])
+
+    def _environment(self) -> dict[str, str]:
+        package_root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (package_root, os.environ.get("PYTHONPATH"))))
+        return {
+            **os.environ,
+            "PYTHONPATH": path,
+            # By environment, because the command line can be read by every user of the machine.
+            "OSS_DEV_ACCESS_KEY_ID": self.access_key_id,
+            "OSS_DEV_ACCESS_KEY_SECRET": self.access_key_secret,
+        }
+
+    def _read_port(self, process: subprocess.Popen[str]) -> None:
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith(_ANNOUNCEMENT):
+            self.stop()
+            raise RuntimeError(f"the dev server did not start: {self.log_text()}")
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def _control(self, method: str, path: str, values: object = None) -> Any:
+        body = None if values is None else json.dumps(values).encode()
+        request = urllib.request.Request(f"{self.url}/-/{path}", body, method=method)  # noqa: S310 - our own server
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            text = answer.read()
+        return json.loads(text) if text else None

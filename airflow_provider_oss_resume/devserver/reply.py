@@ -1,0 +1,88 @@
+"""What an operation answers, and the XML of it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import format_datetime
+from typing import Union
+from xml.sax.saxutils import escape
+
+from airflow_provider_oss_resume.devserver.errors import OSSError
+
+XMLValue = Union[str, int, None, Sequence[tuple[str, "XMLValue"]]]  # noqa: UP007 - | fails on a quoted name
+Pairs = Sequence[tuple[str, XMLValue]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Describe an HTTP reply.
+
+    :param stream: the body piece by piece instead of ``body``, of ``length`` bytes.
+    :param code: the error code, for the request log.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
+    length: int | None = None
+    code: str = ""
+
+
+def document(root: str, children: XMLValue) -> bytes:
+    """Return an XML document; a child whose value is None is left out."""
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + _element(root, children).encode()
+
+
+def xml_reply(root: str, children: Pairs, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return a 200 with an XML document."""
+    return Reply(200, {"Content-Type": "application/xml", **(headers or {})}, document(root, children))
+
+
+def error_reply(error: OSSError, request_id: str, host: str, is_head: bool) -> Reply:
+    """Return an error as OSS does: XML, or in the ``x-oss-err`` header for HEAD."""
+    extras = [*error.extras.items()]
+    if error.ec:
+        extras += [
+            ("EC", error.ec),
+            ("RecommendDoc", f"https://api.aliyun.com/troubleshoot?q={error.ec}"),
+        ]
+    head = [("Code", error.code), ("Message", error.message), ("RequestId", request_id), ("HostId", host)]
+    body = document("Error", [*head, *extras])
+    headers = {"Content-Type": "application/xml", **error.headers}
+    if error.ec:
+        headers["x-oss-ec"] = error.ec
+    if not is_head:
+        return Reply(error.status, headers, body, code=error.code)
+    headers["x-oss-err"] = base64.b64encode(body).decode()
+    return Reply(error.status, headers, code=error.code)
+
+
+def iso_time(timestamp: float) -> str:
+    """Return a time as the XML documents spell it."""
+    return datetime.fromtimestamp(int(timestamp), timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def http_time(timestamp: float) -> str:
+    """Return a time as HTTP headers spell it."""
+    return format_datetime(datetime.fromtimestamp(int(timestamp), timezone.utc), usegmt=True)
+
+
+def quoted(etag: str) -> str:
+    """Return an ETag in its quotes."""
+    return f'"{etag}"'
+
+
+def crc_header(crc: int | None) -> dict[str, str]:
+    """Return the checksum header, nothing for an object that has no checksum."""
+    return {} if crc is None else {"x-oss-hash-crc64ecma": str(crc)}
+
+
+def _element(name: str, value: XMLValue) -> str:
+    if isinstance(value, (str, int)):
+        return f"<{name}>{escape(str(value))}</{name}>"
+    inner = "".join(_element(child, content) for child, content in value or () if content is not None)
+    return f"<{name}>{inner}</{name}>"

@@ -1,0 +1,85 @@
+"""The server process: uvicorn around the application."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Iterable
+
+import uvicorn
+from starlette.types import Scope
+
+from airflow_provider_oss_resume.devserver.app import DevApp
+from airflow_provider_oss_resume.devserver.control import Control
+from airflow_provider_oss_resume.devserver.faults import FaultPlan
+from airflow_provider_oss_resume.devserver.requestlog import RequestLog
+from airflow_provider_oss_resume.devserver.service import ObjectService
+from airflow_provider_oss_resume.devserver.settings import Settings
+from airflow_provider_oss_resume.devserver.storage import Storage, open_storage
+from airflow_provider_oss_resume.devserver.storage.records import BucketRecord
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
+
+
+class DevHTTPServer(uvicorn.Server):
+    """Run one dev server until it is told to stop."""
+
+    def __init__(self, settings: Settings, plan: FaultPlan, host: str, port: int) -> None:
+        storage = open_storage(settings.root)
+        self.plan = plan
+        log = RequestLog(settings.root / "requests.jsonl")
+        self.storage = storage
+        service = ObjectService(settings, storage, plan, log, self.cut)
+        super().__init__(
+            uvicorn.Config(
+                DevApp(service, Control(plan, log).app()),
+                host=host,
+                port=port,
+                lifespan="off",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and only then tell the address."""
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(f"OSS dev server: {self.url()}\n")
+            sys.stdout.flush()
+
+    def url(self) -> str:
+        """Return the address that clients use."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def cut(self, scope: Scope) -> None:
+        """Reset a request's TCP connection, as a dying peer or a firewall does."""
+        client = tuple(scope["client"] or ())
+        for connection in list(self.server_state.connections):
+            transport = connection.transport
+            peer = transport.get_extra_info("peername")
+            if peer is not None and tuple(peer[:2]) == client:
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                transport.abort()
+
+    def stop_with_stdin(self) -> None:
+        """Stop when standard input ends, which is when the parent process is gone."""
+
+        def wait() -> None:
+            sys.stdin.buffer.read()
+            self.should_exit = True
+
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def create_buckets(storage: Storage, settings: Settings, names: Iterable[str]) -> None:
+    """Create the buckets that do not exist yet."""
+    for name in names:
+        if storage.buckets.find(name) is None:
+            storage.buckets.save(BucketRecord(name, settings.now().timestamp()))
