@@ -33,8 +33,9 @@ class ObjectOperations(Service):
 
         def read(reply: HTTPReply) -> StoredObject:
             stored = stored_object(reply)
-            if isinstance(body, bytes):
-                require_crc(stored.crc64, crc64_of(body), f"object {bucket}/{key}", stored.request_id)
+            ours = crc64_of(body) if isinstance(body, bytes) else getattr(body, "crc64", None)
+            if ours is not None:
+                require_crc(stored.crc64, ours, f"object {bucket}/{key}", stored.request_id)
             return stored
 
         return self.call(operation, read)

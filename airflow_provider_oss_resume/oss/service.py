@@ -9,72 +9,30 @@ valid, so a long upload goes on under the new token.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from airflow_provider_oss_resume.exceptions import (
     ClockSkewError,
-    ConfigurationError,
     CredentialsExpiredError,
-    OSSResumeError,
     TransportError,
     UploadCancelled,
 )
-from airflow_provider_oss_resume.oss.addressing import Endpoint, parse_endpoint, region_of
-from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider, StaticCredentialsProvider
+from airflow_provider_oss_resume.oss.clock import ServerClock
+from airflow_provider_oss_resume.oss.credentials import Credentials, SharedCredentials
 from airflow_provider_oss_resume.oss.errors import service_error
-from airflow_provider_oss_resume.oss.retry import Retrier, RetryBudget, RetryPolicy
-from airflow_provider_oss_resume.oss.signing import SignableRequest, Signer, SignerV1, SignerV4
-from airflow_provider_oss_resume.oss.transport import Body, HTTPReply, HTTPRequest, NetworkSettings, Transport
+from airflow_provider_oss_resume.oss.operation import Operation
+from airflow_provider_oss_resume.oss.retry import Retrier, RetryBudget
+from airflow_provider_oss_resume.oss.settings import USER_AGENT, ServiceSettings
+from airflow_provider_oss_resume.oss.signing import SignableRequest
+from airflow_provider_oss_resume.oss.transport import HTTPReply, HTTPRequest, OpenReply, Transport
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-NO_HEADERS: Mapping[str, str] = {}
-SIGNATURE_VERSIONS = ("v4", "v1")
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Describe an OSS request before it is signed.
-
-    :param name: as the API reference spells it; stands in errors and logs.
-    :param body: bytes, or blocks that can be read again for each attempt.
-    :param read_timeout: seconds to wait for the reply, where the usual ones are too few.
-    """
-
-    name: str
-    method: str
-    bucket: str | None = None
-    key: str | None = None
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Body = b""
-    read_timeout: float | None = None
-    retried: bool = True
-
-    def resource(self) -> str:
-        """Return ``bucket/key`` with the part number: what an error message names."""
-        where = "/".join(name for name in (self.bucket, self.key) if name)
-        part = self.query.get("partNumber")
-        return f"{where} part {part}" if part else where
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """Hold what a client knows of its service, as :class:`OSSClient` takes it."""
-
-    endpoint: Endpoint
-    signer: Signer
-    network: NetworkSettings
-    retry: RetryPolicy
-    user_agent: str
 
 
 class Service:
@@ -83,18 +41,18 @@ class Service:
     def __init__(
         self,
         settings: ServiceSettings,
-        provider: CredentialsProvider,
+        credentials: SharedCredentials,
         connections: int,
         clock: ServerClock,
         budget: RetryBudget,
     ) -> None:
         self._settings = settings
-        self._provider = provider
+        self._credentials = credentials
         self._transport = Transport(settings.network, connections)
         self._clock = clock
         self._budget = budget
         self._cancelled = threading.Event()
-        self._retrier = Retrier(settings.retry, budget, sleep=self._sleep, on_retry=_log_retry)
+        self._retrier = Retrier(settings.retry, budget, sleep=self.sleep, on_retry=_log_retry)
 
     @property
     def endpoint(self) -> str:
@@ -106,6 +64,11 @@ class Service:
         self._cancelled.set()
         self._transport.interrupt()
 
+    def check_cancelled(self) -> None:
+        """Raise :class:`UploadCancelled` after :meth:`cancel`."""
+        if self._cancelled.is_set():
+            raise UploadCancelled("the upload was cancelled")
+
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
@@ -116,29 +79,19 @@ class Service:
         :param read: turns a successful reply into a value; what it raises is retried like the
             request itself, so a checksum that differs sends the part again.
         """
-        attempt = _Corrected(self, operation, read)
-        return self._retrier.call(attempt) if operation.retried else attempt()
 
-    def send(self, operation: Operation) -> HTTPReply:
-        """Sign and send an operation once; raise what OSS answers if it is an error."""
-        self.check_cancelled()
-        request = self.sign(operation)
-        try:
-            reply = self._transport.send(request, operation.read_timeout)
-        except TransportError:
-            self.check_cancelled()  # an interrupted socket is a cancel, not a fault of the network
-            raise
-        raise_for_error(reply, operation)
-        return reply
+        def exchange(credentials: Credentials) -> Result:
+            with contextlib.closing(self._send(operation, credentials)) as reply, self.named(operation):
+                whole = HTTPReply(reply.status, reply.headers, reply.read())
+                if _holds_error(whole):
+                    raise _error_of(whole, operation)
+                return read(whole)
 
-    def sign(self, operation: Operation) -> HTTPRequest:
-        """Return the signed request of an operation."""
-        headers = {name: _header_value(name, value) for name, value in operation.headers.items()}
-        headers["User-Agent"] = self._settings.user_agent
-        signable = SignableRequest(operation.method, operation.bucket, operation.key, operation.query, headers)
-        headers.update(self._settings.signer.sign(signable, self._credentials(), self._clock.now()))
-        url = self._settings.endpoint.url(operation.bucket, operation.key, operation.query)
-        return HTTPRequest(operation.method, url, headers, operation.body)
+        return self._run(operation, exchange)
+
+    def open(self, operation: Operation) -> OpenReply:
+        """Send an operation until it succeeds and return the reply with its body still on the wire."""
+        return self._run(operation, lambda credentials: self._send(operation, credentials))
 
     def presign(self, operation: Operation, expires: int, additional_headers: Iterable[str] = ()) -> str:
         """Return a URL that anyone may use for this operation until it expires. The URL is a secret."""
@@ -146,33 +99,43 @@ class Service:
             operation.method, operation.bucket, operation.key, operation.query, operation.headers
         )
         added = self._settings.signer.presign(
-            signable, self._credentials(), self._clock.now(), expires, additional_headers
+            signable, self._credentials.get(), self._clock.now(), expires, additional_headers
         )
         return self._settings.endpoint.url(operation.bucket, operation.key, {**operation.query, **added})
 
-    def check_cancelled(self) -> None:
-        """Raise :class:`UploadCancelled` after :meth:`cancel`."""
-        if self._cancelled.is_set():
-            raise UploadCancelled("the upload was cancelled")
+    @contextlib.contextmanager
+    def named(self, operation: Operation) -> Iterator[None]:
+        """Say of a fault of the transport what it befell; after a cancel it is no fault."""
+        try:
+            yield
+        except TransportError as error:
+            self.check_cancelled()
+            raise TransportError(f"{operation.name} {operation.resource()} failed: {error}") from error
 
-    def correct(self, error: OSSResumeError) -> bool:
-        """Mend what the error tells of, and return whether that can help."""
-        if isinstance(error, ClockSkewError) and error.details.server_time is not None:
-            self._clock.set(error.details.server_time)
-            return True
-        refresh = getattr(self._provider, "refresh", None)
-        if isinstance(error, CredentialsExpiredError) and refresh is not None:
-            refresh()
-            return True
-        return False
+    def _run(self, operation: Operation, exchange: Callable[[Credentials], Result]) -> Result:
+        attempt = _Corrected(self._credentials, self._clock, exchange)
+        return self._retrier.call(attempt) if operation.retried else attempt()
 
-    def _credentials(self) -> Credentials:
-        credentials = self._provider.get_credentials()
-        if not credentials.access_key_id or not credentials.access_key_secret:
-            raise ConfigurationError("the credentials hold no access key id or secret: complete the connection")
-        return credentials
+    def _send(self, operation: Operation, credentials: Credentials) -> OpenReply:
+        self.check_cancelled()
+        with self.named(operation):
+            reply = self._transport.open(self._signed(operation, credentials), operation.read_timeout)
+            # 203 is an error: the object is stored, its callback failed.
+            if 200 <= reply.status < 300 and reply.status != 203:
+                return reply
+            with contextlib.closing(reply):
+                whole = HTTPReply(reply.status, reply.headers, reply.read())
+        raise _error_of(whole, operation)
 
-    def _sleep(self, seconds: float) -> None:
+    def _signed(self, operation: Operation, credentials: Credentials) -> HTTPRequest:
+        headers = {**operation.headers, "User-Agent": USER_AGENT}
+        signable = SignableRequest(operation.method, operation.bucket, operation.key, operation.query, headers)
+        headers.update(self._settings.signer.sign(signable, credentials, self._clock.now()))
+        url = self._settings.endpoint.url(operation.bucket, operation.key, operation.query)
+        return HTTPRequest(operation.method, url, headers, operation.body)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raise :class:`UploadCancelled` where a cancel cuts the wait short."""
         self._cancelled.wait(seconds)
         self.check_cancelled()
 
@@ -180,85 +143,43 @@ class Service:
 class _Corrected(Generic[Result]):
     """One operation as the retrier calls it: corrections inside, each at most once."""
 
-    def __init__(self, service: Service, operation: Operation, read: Callable[[HTTPReply], Result]) -> None:
-        self._service = service
-        self._operation = operation
-        self._read = read
-        self._corrected: set[type[OSSResumeError]] = set()
+    def __init__(
+        self, credentials: SharedCredentials, clock: ServerClock, exchange: Callable[[Credentials], Result]
+    ) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._exchange = exchange
+        self._corrected: set[type[Exception]] = set()
 
     def __call__(self) -> Result:
         while True:
+            credentials = self._credentials.get()
             try:
-                return self._read(self._service.send(self._operation))
+                return self._exchange(credentials)
             except (ClockSkewError, CredentialsExpiredError) as error:
-                if type(error) in self._corrected or not self._service.correct(error):
+                if type(error) in self._corrected or not self._correct(error, credentials):
                     raise
                 self._corrected.add(type(error))
-                log.warning("%s; corrected, sending again", error)
+                log.warning("corrected, sending again: %s", error)
+
+    def _correct(self, error: ClockSkewError | CredentialsExpiredError, used: Credentials) -> bool:
+        """Mend what the error tells of, and return whether that can help."""
+        if isinstance(error, CredentialsExpiredError):
+            return self._credentials.renew(used)
+        if error.details.server_time is None:
+            return False
+        self._clock.set(error.details.server_time)
+        return True
 
 
-class ServerClock:
-    """Tell the time as the server has it."""
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._offset = 0.0
-
-    def now(self) -> datetime:
-        """Return the server's time."""
-        return datetime.fromtimestamp(self._clock() + self._offset, timezone.utc)
-
-    def set(self, server_time: float) -> None:
-        """Correct the clock by what the server says its time is, in epoch seconds."""
-        self._offset = server_time - self._clock()
+def _holds_error(reply: HTTPReply) -> bool:
+    """Tell whether a reply that says 200 is an error all the same: OSS sends the status before it is done."""
+    start = reply.body[:300].lstrip()
+    return start.startswith((b"<Error>", b"<?xml")) and b"<Error>" in start
 
 
-def raise_for_error(reply: HTTPReply, operation: Operation) -> None:
-    """Raise the exception of an error reply. 203 is one: the object is stored, its callback failed."""
-    if not 200 <= reply.status < 300 or reply.status == 203:
-        raise service_error(reply.status, reply.headers, reply.body, operation.name, operation.resource())
-    if reply.body.lstrip()[:200].startswith((b"<Error>", b"<?xml")) and b"<Error>" in reply.body[:300]:
-        raise service_error(reply.status, reply.headers, reply.body, operation.name, operation.resource())
-
-
-def make_settings(
-    endpoint: str,
-    region: str | None,
-    signature_version: str,
-    addressing_style: str,
-    product: str,
-    network: NetworkSettings,
-    retry: RetryPolicy,
-    user_agent: str,
-) -> ServiceSettings:
-    """Return checked settings; see :class:`OSSClient` for the parameters.
-
-    :raises ConfigurationError: the endpoint or version is illegal, or V4 has no region to sign for.
-    """
-    parsed = parse_endpoint(endpoint, addressing_style)
-    if signature_version not in SIGNATURE_VERSIONS:
-        raise ConfigurationError(f"unknown signature version {signature_version!r}: use 'v4' or 'v1'")
-    signer: Signer = SignerV1()
-    if signature_version == "v4":
-        region = (region or "").removeprefix("oss-") or region_of(parsed)
-        if not region:
-            raise ConfigurationError(
-                f"endpoint {endpoint!r} does not tell its region, which signature V4 needs: "
-                "set the region, such as 'cn-hangzhou', in the connection"
-            )
-        signer = SignerV4(region, product)
-    return ServiceSettings(parsed, signer, network, retry, user_agent)
-
-
-def as_provider(credentials: Credentials | CredentialsProvider) -> CredentialsProvider:
-    """Return a provider for credentials given either way."""
-    return StaticCredentialsProvider(credentials) if isinstance(credentials, Credentials) else credentials
-
-
-def _header_value(name: str, value: str) -> str:
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
-        raise ConfigurationError(f"header {name} holds a control character: {value!r}")
-    return value.strip()
+def _error_of(reply: HTTPReply, operation: Operation) -> Exception:
+    return service_error(reply.status, reply.headers, reply.body, operation.name, operation.resource())
 
 
 def _log_retry(error: BaseException, attempt: int, delay: float) -> None:

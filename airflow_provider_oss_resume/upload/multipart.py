@@ -1,0 +1,216 @@
+"""Upload in parts: begin or continue, move the parts, complete, or leave in good order.
+
+The order makes a crash harmless at any point:
+
+1. initiate, write the checkpoint, send the first part: an upload id that nobody
+   remembers can only be one without parts;
+2. complete, prove the object, delete the checkpoint: a crash in between leaves a
+   checkpoint whose upload is gone, and an object that proves equal to the source.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from airflow_provider_oss_resume.exceptions import (
+    AlreadyExistsError,
+    InvalidPartError,
+    NoSuchUploadError,
+    OSSResumeError,
+)
+from airflow_provider_oss_resume.oss.models import Part, StoredObject
+from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
+from airflow_provider_oss_resume.upload.completion import Expected, complete
+from airflow_provider_oss_resume.upload.crashpoints import crash_point
+from airflow_provider_oss_resume.upload.ledger import Ledger
+from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PART
+from airflow_provider_oss_resume.upload.planner import PartPlan
+from airflow_provider_oss_resume.upload.progress import Phase, human_size
+from airflow_provider_oss_resume.upload.resume import Action, Decision
+from airflow_provider_oss_resume.upload.session import Session
+from airflow_provider_oss_resume.upload.transfer import Destination, Differs, Settled, Transfer
+
+log = logging.getLogger(__name__)
+
+REPAIRS = 3
+"""How often a Complete that OSS answers with InvalidPart is mended by sending what it lacks."""
+
+
+class Multipart:
+    """One multipart upload under way.
+
+    :param session: what this try works with.
+    :param decision: START, RESTART or CONTINUE.
+    """
+
+    def __init__(self, session: Session, decision: Decision) -> None:
+        self._session = session
+        self._request = session.request
+        self._decision = decision
+        self.ledger = self._begin(decision)
+        session.reporter.begin(decision.plan)
+
+    def run(self) -> StoredObject:
+        """Make the object and return it, proved.
+
+        :raises NoSuchUploadError: the upload is gone; look again and decide anew.
+        """
+        try:
+            self._session.recorder.write_first(self.ledger.text(), self._session.tick)
+            crash_point("after_first_checkpoint")
+            self._move(self._take_over(self._decision))
+            stored = self._complete()
+        except NoSuchUploadError:
+            raise  # nothing is left that could be kept
+        except BaseException as error:  # Airflow's timeouts are no Exceptions
+            self._leave(error)
+            raise
+        crash_point("before_checkpoint_delete")
+        self._session.recorder.delete()
+        return stored
+
+    def _begin(self, decision: Decision) -> Ledger:
+        session, fingerprint = self._session, self._session.target.fingerprint
+        if decision.action is Action.CONTINUE and decision.checkpoint is not None:
+            old = decision.checkpoint
+            return Ledger(replace(old, owner=session.owner, resumes=old.resumes + 1), decision.plan, fingerprint)
+        headers = self._request.options.headers_for(INITIATE, self._request.key)
+        upload_id = session.call(
+            lambda: session.client.initiate_multipart_upload(self._request.bucket, self._request.key, headers)
+        )
+        crash_point("after_initiate")
+        return Ledger(self._new_checkpoint(upload_id, decision.plan), decision.plan, fingerprint)
+
+    def _new_checkpoint(self, upload_id: str, plan: PartPlan) -> Checkpoint:
+        target = self._session.target
+        return Checkpoint(
+            upload_id=upload_id,
+            endpoint=target.endpoint,
+            bucket=target.bucket,
+            key=target.key,
+            part_size=plan.part_size,
+            options_digest=target.options_digest,
+            source_uri=self._session.source_uri,
+            fingerprint=target.fingerprint,
+            owner=self._session.owner,
+            started_at=time.time(),
+        )
+
+    def _take_over(self, decision: Decision) -> dict[int, Part]:
+        """Return the parts to re-hash, having settled those that need no proof."""
+        for part in decision.kept:
+            if part.number in decision.proved:
+                self.ledger.settle_recorded(part)
+        self._log_start(decision)
+        return {part.number: part for part in decision.kept if part.number not in decision.proved}
+
+    def _move(self, to_rehash: Mapping[int, Part]) -> None:
+        """Send and re-hash until every part is settled."""
+        session = self._session
+        transfer = Transfer(session.client, session.source, self.ledger.plan, self._destination(PART), session.meter)
+        transfer.run(
+            settled=frozenset(self.ledger.settled),
+            kept=to_rehash,
+            concurrency=self._request.max_concurrency,
+            on_event=self._note,
+            tick=self._tick,
+        )
+
+    def _note(self, event: Settled | Differs) -> None:
+        if isinstance(event, Differs):
+            log.info("part %d in the bucket has other bytes than the source: sending it again", event.number)
+            self.ledger.forget(event.number)
+        else:
+            self.ledger.settle(event.part, sent=event.sent)
+        ledger = self.ledger
+        self._session.reporter.note(len(ledger.settled), len(ledger.reused), ledger.bytes_reused)
+
+    def _tick(self) -> None:
+        self._session.tick()
+        self._session.recorder.offer(self.ledger.text_size(), self.ledger.text)
+
+    def _complete(self) -> StoredObject:
+        for _ in range(REPAIRS):
+            try:
+                return self._complete_once()
+            except InvalidPartError as error:
+                log.warning("%s; sending again what the bucket lacks", error)
+                self._drop_missing()
+                self._move({})
+        return self._complete_once()
+
+    def _complete_once(self) -> StoredObject:
+        session, ledger = self._session, self.ledger
+        session.source.check_unchanged()
+        session.reporter.enter(Phase.COMPLETING)
+        expected = Expected(ledger.plan.size, ledger.crc64())
+        parts = list(ledger.settled.values())
+        crash_point("before_complete")
+        stored = session.call(
+            lambda: complete(session.client, self._destination(COMPLETE), parts, expected, session.client.sleep)
+        )
+        crash_point("after_complete")
+        return stored
+
+    def _drop_missing(self) -> None:
+        """Forget the settled parts that the bucket does not hold as it acknowledged them."""
+        session, request = self._session, self._request
+        listed = session.call(
+            lambda: list(session.client.list_parts(request.bucket, request.key, self.ledger.upload_id))
+        )
+        etags = {part.number: part.etag for part in listed}
+        for part in list(self.ledger.settled.values()):
+            if etags.get(part.number) != part.etag:
+                self.ledger.forget(part.number)
+
+    def _destination(self, operation: str) -> Destination:
+        request = self._request
+        headers = request.options.headers_for(operation, request.key)
+        return Destination(request.bucket, request.key, self.ledger.upload_id, headers)
+
+    def _leave(self, error: BaseException) -> None:
+        """Keep the parts for the next try, or throw them away if there will be none."""
+        session = self._session
+        if session.cancel.discard or not session.keeps or isinstance(error, AlreadyExistsError):
+            abort_quietly(session, self.ledger.checkpoint())
+            session.recorder.delete()
+            return
+        session.recorder.flush(self.ledger.text())
+        count, size = len(self.ledger.settled), human_size(self.ledger.checkpoint().bytes_done)
+        log.info("stopped: %d of %d parts (%s) stay in the bucket", count, self.ledger.plan.count, size)
+
+    def _log_start(self, decision: Decision) -> None:
+        count, kept, request = decision.plan.count, decision.kept, self._request
+        if decision.action is Action.CONTINUE:
+            log.info(
+                "resume: %d of %d parts verified in the bucket, %d to send, %s saved (%s)",
+                len(kept),
+                count,
+                count - len(kept),
+                human_size(sum(part.size for part in kept)),
+                decision.reason,
+            )
+        else:
+            log.info(
+                "start: %s to %s/%s in %d parts of %s",
+                human_size(decision.plan.size),
+                request.bucket,
+                request.key,
+                count,
+                human_size(decision.plan.part_size),
+            )
+
+
+def abort_quietly(session: Session, checkpoint: Checkpoint) -> None:
+    """Abort the upload of a checkpoint, so that its parts are not billed for ever; failing is told only."""
+    client = session.lasting_client
+    try:
+        client.abort_multipart_upload(checkpoint.bucket, checkpoint.key, checkpoint.upload_id)
+        log.info("aborted upload %s of %s/%s", checkpoint.upload_id, checkpoint.bucket, checkpoint.key)
+    except NoSuchUploadError:
+        log.info("upload %s is gone already", checkpoint.upload_id)
+    except OSSResumeError as error:
+        log.warning("upload %s could not be aborted, its parts go on being billed: %s", checkpoint.upload_id, error)

@@ -1,0 +1,90 @@
+"""What an upload is asked to do, and what it did."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.oss import limits
+from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
+from airflow_provider_oss_resume.upload.options import ObjectOptions
+from airflow_provider_oss_resume.upload.planner import DEFAULT_MULTIPART_THRESHOLD, require_part_size
+from airflow_provider_oss_resume.upload.source import LocalFile, Source
+
+MAX_CONCURRENCY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRequest:
+    """Ask for one source to become one object.
+
+    :param source: path of a local file, or any :class:`~.source.Source`.
+    :param part_size: bytes of a part, 100 KiB to 5 GiB; chosen from the source's size if ``None``.
+    :param max_concurrency: parts sent at the same time.
+    :param multipart_threshold: sources below this many bytes go by one PutObject.
+    :param verify_resume: read kept parts again to prove them. ``False`` trusts those whose record,
+        listing and file times agree, which saves reading and misses an edit that kept size and times.
+    :param options: what the object shall be.
+    :raises ConfigurationError: one of these cannot work.
+    """
+
+    source: str | os.PathLike[str] | Source
+    bucket: str
+    key: str
+    part_size: int | None = None
+    max_concurrency: int = 4
+    multipart_threshold: int = DEFAULT_MULTIPART_THRESHOLD
+    verify_resume: bool = True
+    options: ObjectOptions = field(default_factory=ObjectOptions)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, before anything is opened or sent."""
+        require_bucket_name(self.bucket)
+        require_key(self.key)
+        if self.part_size is not None:
+            require_part_size(self.part_size)
+        _require_between("max_concurrency", self.max_concurrency, 1, MAX_CONCURRENCY)
+        _require_between("multipart_threshold", self.multipart_threshold, 0, limits.MAX_PUT_SIZE)
+        if not self.source:
+            raise ConfigurationError("no source: give the path of the file to upload")
+
+    def as_source(self) -> Source:
+        """Return the source; a path is that of a local file."""
+        return LocalFile(self.source) if isinstance(self.source, (str, os.PathLike)) else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """Say what was done; every number is of this try alone unless it says otherwise.
+
+    :param crc64: of the whole object, equal at the source and in OSS.
+    :param parts: of the object; 0 if it went by one PutObject.
+    :param parts_reused: parts that an earlier try had sent and this one proved.
+    :param bytes_sent: bytes put on the wire, repeated attempts included.
+    :param resumed: whether an earlier try's work was used.
+    :param upload_id: of the multipart upload; empty if there was none.
+    """
+
+    bucket: str
+    key: str
+    size: int
+    etag: str
+    crc64: int
+    parts: int
+    parts_reused: int
+    bytes_sent: int
+    bytes_reused: int
+    resumed: bool
+    duration_s: float
+    upload_id: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for XCom; the CRC-64 as text, because JSON readers lose digits of such numbers."""
+        return {**asdict(self), "crc64": str(self.crc64), "duration_s": round(self.duration_s, 3)}
+
+
+def _require_between(name: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigurationError(f"{name} is {value!r}: give a whole number from {least} to {most}")

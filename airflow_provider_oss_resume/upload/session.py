@@ -1,0 +1,56 @@
+"""What one try works with, and how its thread waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from airflow_provider_oss_resume.oss import OSSClient
+from airflow_provider_oss_resume.upload.cancel import Cancel
+from airflow_provider_oss_resume.upload.checkpoint import Owner
+from airflow_provider_oss_resume.upload.recorder import CheckpointRecorder
+from airflow_provider_oss_resume.upload.report import Reporter
+from airflow_provider_oss_resume.upload.request import UploadRequest
+from airflow_provider_oss_resume.upload.resume import Target
+from airflow_provider_oss_resume.upload.source import OpenSource
+from airflow_provider_oss_resume.upload.transfer import Meter
+from airflow_provider_oss_resume.upload.waiting import run_watched
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Hold what one try shares between its steps.
+
+    :param client: the try's own: its connections are cut when the try is told to stop.
+    :param lasting_client: for what is still to be done after that, such as an abort.
+    :param keeps: whether a later try will find the checkpoint.
+    :param watch: called at each tick; raises to stop the upload.
+    """
+
+    request: UploadRequest
+    target: Target
+    source: OpenSource
+    source_uri: str
+    client: OSSClient
+    lasting_client: OSSClient
+    recorder: CheckpointRecorder
+    keeps: bool
+    owner: Owner
+    reporter: Reporter
+    meter: Meter
+    cancel: Cancel
+    watch: Callable[[], None]
+
+    def tick(self) -> None:
+        """Look around: raise if the upload is to stop, report progress."""
+        self.cancel.check()
+        self.recorder.check()
+        self.watch()
+        self.reporter.tick()
+
+    def call(self, call: Callable[[], Result]) -> Result:
+        """Make a call to OSS, or another that takes long, looking around meanwhile."""
+        return run_watched(call, self.tick, self.client.cancel)

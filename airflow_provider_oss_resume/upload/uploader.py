@@ -1,0 +1,103 @@
+"""The engine's front door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+from airflow_provider_oss_resume.oss import OSSClient
+from airflow_provider_oss_resume.upload.attempt import Attempt
+from airflow_provider_oss_resume.upload.cancel import Cancel
+from airflow_provider_oss_resume.upload.checkpoint import Owner
+from airflow_provider_oss_resume.upload.planner import plan_parts
+from airflow_provider_oss_resume.upload.progress import ProgressCallback
+from airflow_provider_oss_resume.upload.recorder import CheckpointRecorder, WritePolicy
+from airflow_provider_oss_resume.upload.report import Reporter
+from airflow_provider_oss_resume.upload.request import UploadRequest, UploadResult
+from airflow_provider_oss_resume.upload.resume import Target
+from airflow_provider_oss_resume.upload.session import Session
+from airflow_provider_oss_resume.upload.source import Fingerprint
+from airflow_provider_oss_resume.upload.store import CheckpointStore, NoStore
+from airflow_provider_oss_resume.upload.transfer import Meter
+
+
+class Uploader:
+    """Upload files so that the next try goes on where this one stops.
+
+    ::
+
+        result = Uploader(client, FileStore("orders.ckpt")).upload(
+            UploadRequest("/exports/orders.parquet", "examplebucket", "exports/orders.parquet")
+        )
+
+    :param client: its credentials and settings are used; connections are opened for each upload.
+    :param store: where the checkpoint lives; with ``None`` a failed upload is aborted, since
+        nobody would come back for it.
+    :param owner: who writes the checkpoint.
+    :param progress: called about once a second, on the thread that called :meth:`upload`.
+    :param watch: called several times a second on that thread; what it raises stops the upload.
+    :param write_policy: how often the checkpoint is written.
+    """
+
+    def __init__(
+        self,
+        client: OSSClient,
+        store: CheckpointStore | None = None,
+        *,
+        owner: Owner | None = None,
+        progress: ProgressCallback | None = None,
+        watch: Callable[[], None] | None = None,
+        write_policy: WritePolicy | None = None,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._owner = owner or Owner()
+        self._progress = progress
+        self._watch = watch or _nothing_to_watch
+        self._write_policy = write_policy or WritePolicy()
+
+    def upload(self, request: UploadRequest, cancel: Cancel | None = None) -> UploadResult:
+        """Upload one source, continuing what the checkpoint tells of.
+
+        :param cancel: lets a signal handler or another thread stop the upload.
+        :raises ConfigurationError: the source or an argument cannot work; nothing was sent.
+        :raises SourceError: the source changed or cannot be read; the parts are kept.
+        :raises ServiceError: OSS refuses; the parts are kept.
+        :raises UploadCancelled: it was told to stop; the parts are kept.
+        """
+        source, meter = request.as_source(), Meter()
+        with (
+            closing(source.open()) as opened,
+            closing(CheckpointRecorder(self._store or NoStore(), self._write_policy)) as recorder,
+            self._client.fork(request.max_concurrency + 1) as client,
+        ):
+            session = Session(
+                request=request,
+                target=self._target(request, opened.fingerprint),
+                source=opened,
+                source_uri=source.uri,
+                client=client,
+                lasting_client=self._client,
+                recorder=recorder,
+                keeps=self._store is not None,
+                owner=self._owner,
+                reporter=Reporter(meter, self._progress),
+                meter=meter,
+                cancel=cancel or Cancel(),
+                watch=self._watch,
+            )
+            return Attempt(session).run()
+
+    def _target(self, request: UploadRequest, fingerprint: Fingerprint) -> Target:
+        return Target(
+            endpoint=self._client.endpoint,
+            bucket=request.bucket,
+            key=request.key,
+            plan=plan_parts(fingerprint.size, request.part_size),
+            options_digest=request.options.digest(request.key),
+            fingerprint=fingerprint,
+        )
+
+
+def _nothing_to_watch() -> None:
+    """Find no reason to stop."""
