@@ -34,6 +34,10 @@ help: ## List the targets
 demo: $(VENVS)/airflow3/.installed ## Watch an upload die by SIGKILL and finish on the retry (KEEP=1: leave the UI up)
 	@$(PY3) -m demo $(if $(KEEP),--keep)
 
+.PHONY: demo-stop
+demo-stop: ## Stop what `make demo KEEP=1` left running
+	@if [ -d .demo ]; then $(PY3) -m demo --stop; fi
+
 .PHONY: test
 test: lint types layers node test3 test2 ## Run every check and every test, on Airflow 3 and Airflow 2
 
@@ -55,7 +59,7 @@ types: $(VENVS)/airflow3/.installed ## Check types (mypy --strict)
 
 .PHONY: layers
 layers: $(VENVS)/airflow3/.installed ## Check that imports only point down (import-linter)
-	$(VENVS)/airflow3/bin/lint-imports
+	$(VENVS)/airflow3/bin/lint-imports --no-logo
 
 .PHONY: test3
 test3: $(VENVS)/airflow3/.installed node ## Run every test on Airflow 3 (T=path for some of them)

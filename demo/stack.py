@@ -128,14 +128,14 @@ class AirflowStack:
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=10)) as connection:
             return connection.execute(sql, parameters).fetchall()
 
-    def wait(self, look: Callable[[], T | None], what: str, patience: float = 60.0) -> T:
+    def wait(self, look: Callable[[], T | None], what: str, patience: float = 60.0, pause: float = 0.05) -> T:
         """Look again and again until there is something to see; raise when a process died or patience ends."""
         deadline = time.monotonic() + patience
         while not (seen := look()):
             self.services.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no {what} after {patience:.0f} s; logs in {self.home}")
-            time.sleep(0.05)
+            time.sleep(pause)
         return seen
 
 

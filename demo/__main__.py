@@ -1,0 +1,55 @@
+"""`make demo`: play the story, then take everything down again, whatever happened."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+
+from demo.services import ServiceDied
+from demo.stack import REPOSITORY
+from demo.story import Demo, DemoFailedError
+
+FOLDER = REPOSITORY / ".demo"
+
+
+def main() -> int:
+    """Return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave Airflow and the local OSS running at the end")
+    parser.add_argument("--stop", action="store_true", help="stop what --keep left running, and nothing else")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    Demo(FOLDER).stop()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    return 0 if arguments.stop else play(keep=arguments.keep)
+
+
+def play(*, keep: bool) -> int:
+    """Play the demo and clean up; logs are kept when it failed."""
+    demo = Demo(FOLDER)
+    try:
+        demo.play()
+    except KeyboardInterrupt:
+        demo.screen.text("stopped")
+        return _end(demo, 130)
+    except (DemoFailedError, ServiceDied, TimeoutError, RuntimeError) as error:
+        demo.screen.event("failed", str(error), "red")
+        return _end(demo, 1)
+    if keep:
+        demo.invite()
+        return 0
+    return _end(demo, 0)
+
+
+def _end(demo: Demo, code: int) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of the processes behind
+    demo.stop()
+    if code != 1:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
