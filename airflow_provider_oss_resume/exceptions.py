@@ -15,6 +15,7 @@
     │   ├── NotFoundError             404 of a bucket or an object
     │   ├── NoSuchUploadError         404 of an upload id: completed, aborted or expired
     │   ├── AlreadyExistsError        409 of forbid-overwrite: the destination must change
+    │   ├── InvalidRequestError       other 400, 405, 411, 413: an option OSS does not take
     │   ├── InvalidPartError          Complete named a part that OSS does not hold
     │   └── CallbackFailedError       203: the object IS stored, its callback failed
     ├── IntegrityError                CRC-64 of our bytes and of OSS disagree            (part: retried)
@@ -54,7 +55,7 @@ class TransportError(OSSResumeError):
     """Report that no usable answer came from OSS: connect, timeout, reset, cut reply."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ErrorDetails:
     """What OSS said about a failed request.
 
@@ -102,12 +103,12 @@ class ServiceError(OSSResumeError):
         self.ec = details.ec
         self.request_id = details.request_id
         self.host_id = details.host_id
-        advice = advice or self.default_advice
-        super().__init__(f"{details}. {advice}" if advice else str(details))
+        self.advice = advice or self.default_advice
+        super().__init__(f"{details}. {self.advice}" if self.advice else str(details))
 
-    def __reduce__(self) -> tuple[type[ServiceError], tuple[ErrorDetails]]:
+    def __reduce__(self) -> tuple[type[ServiceError], tuple[ErrorDetails, str]]:
         """Survive pickling: Airflow sends exceptions between processes."""
-        return type(self), (self.details,)
+        return type(self), (self.details, self.advice)
 
 
 class ThrottledError(ServiceError):
@@ -131,7 +132,6 @@ class ClockSkewError(ServiceError):
 class CredentialsExpiredError(ServiceError):
     """Report an STS token that OSS no longer takes. Acts: the credentials provider, once."""
 
-    permanent = False
     default_advice = "Renew the STS token of the connection, or use a credentials source that renews it by itself"
 
 
@@ -157,6 +157,12 @@ class AlreadyExistsError(ServiceError):
 
     permanent = True
     default_advice = "Choose another key, or allow to replace the object"
+
+
+class InvalidRequestError(ServiceError):
+    """Report a request that OSS does not take as it is. Acts: the DAG author, or we."""
+
+    permanent = True
 
 
 class InvalidPartError(ServiceError):

@@ -12,7 +12,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import limits
@@ -20,6 +20,8 @@ from airflow_provider_oss_resume.oss.signing import quote
 
 STYLES = ("auto", "virtual", "path", "cname")
 
+_EXAMPLE = "https://oss-cn-hangzhou.aliyuncs.com"
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _PUBLIC_HOST = re.compile(r"oss-(?P<region>[a-z0-9-]+?)(-internal)?\.aliyuncs\.com")
 _DUAL_STACK_HOST = re.compile(r"(?P<region>[a-z0-9-]+)\.oss\.aliyuncs\.com")
@@ -63,44 +65,53 @@ def parse_endpoint(text: str, style: str = "auto") -> Endpoint:
     """
     if style not in STYLES:
         raise ConfigurationError(f"unknown addressing style {style!r}: use one of {', '.join(STYLES)}")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https"):
-        bare = text.partition("://")[2] or text
-        raise ConfigurationError(f"endpoint {text!r} has no scheme: write it as https://{bare}")
-    _require_bare_host(text)
+    parts = _split(text.strip())
+    host = parts.hostname or ""
     if style == "auto":
-        style = "path" if _is_local(parts.hostname or "") else "virtual"
+        style = "path" if _is_local(host) else "virtual"
+    elif style == "virtual" and _is_address(host):
+        raise ConfigurationError(
+            f"endpoint {text!r} is an IP address, before which no bucket can stand: use style 'path'"
+        )
     return Endpoint(parts.scheme, parts.netloc, style)
 
 
-def _require_bare_host(text: str) -> None:
-    parts = urlsplit(text)
-    if parts.username or parts.password:
+def _split(text: str) -> SplitResult:
+    if not text:
+        raise ConfigurationError(f"no endpoint: write it as {_EXAMPLE}")
+    if "@" in text:  # first of all, because the other messages show the text
         raise ConfigurationError("the endpoint holds a user name or password: put the access key into the connection")
-    if not parts.hostname or not _has_legal_port(text):
+    parts = _parse(text)
+    if parts is None or parts.scheme not in ("http", "https"):
+        bare = text.partition("://")[2] or text
         raise ConfigurationError(
-            f"endpoint {text!r} has no legal host: write it as https://oss-cn-hangzhou.aliyuncs.com"
+            f"endpoint {text!r} does not begin with http:// or https://: write it as https://{bare}"
         )
+    if not _HOST.fullmatch(parts.hostname or "") and not _is_address(parts.hostname or ""):
+        raise ConfigurationError(f"endpoint {text!r} has no legal host: write it as {_EXAMPLE}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ConfigurationError(f"endpoint {text!r} has more than a host: write {parts.scheme}://{parts.netloc}")
-    if found := _BUCKET_IN_HOST.fullmatch(parts.hostname):
+    if found := _BUCKET_IN_HOST.fullmatch(parts.hostname or ""):
         raise ConfigurationError(
             f"endpoint {text!r} has a bucket in it: "
             f"write {parts.scheme}://{found['endpoint']} and give the bucket as bucket_name"
         )
+    return parts
 
 
-def _has_legal_port(text: str) -> bool:
+def _parse(text: str) -> SplitResult | None:
     try:
-        urlsplit(text).port  # noqa: B018 - reading it is what checks it
+        parts = urlsplit(text)
+        return parts if parts.port != 0 else None  # reading the port is what checks it
     except ValueError:
-        return False
-    return True
+        raise ConfigurationError(f"endpoint {text!r} has no legal host or port: write it as {_EXAMPLE}") from None
 
 
 def _is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
+    return host == "localhost" or _is_address(host)
+
+
+def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
     except ValueError:

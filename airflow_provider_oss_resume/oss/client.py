@@ -8,16 +8,21 @@
 
 from __future__ import annotations
 
-import platform
 from types import TracebackType
 
-from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider
+from airflow_provider_oss_resume.oss.clock import ServerClock
+from airflow_provider_oss_resume.oss.credentials import (
+    Credentials,
+    CredentialsProvider,
+    SharedCredentials,
+    StaticCredentialsProvider,
+)
 from airflow_provider_oss_resume.oss.multipart import MultipartOperations
 from airflow_provider_oss_resume.oss.objects import ObjectOperations
 from airflow_provider_oss_resume.oss.retry import RetryBudget, RetryPolicy
-from airflow_provider_oss_resume.oss.service import ServerClock, Service, as_provider, make_settings
+from airflow_provider_oss_resume.oss.service import Service
+from airflow_provider_oss_resume.oss.settings import make_settings
 from airflow_provider_oss_resume.oss.transport import NetworkSettings
-from airflow_provider_oss_resume.version import __version__
 
 
 class OSSClient(ObjectOperations, MultipartOperations):
@@ -56,9 +61,9 @@ class OSSClient(ObjectOperations, MultipartOperations):
             product,
             network or NetworkSettings(),
             retry or RetryPolicy(),
-            user_agent=f"airflow-provider-oss-resume/{__version__} Python/{platform.python_version()}",
         )
-        super().__init__(settings, as_provider(credentials), connections, ServerClock(), RetryBudget())
+        provider = StaticCredentialsProvider(credentials) if isinstance(credentials, Credentials) else credentials
+        super().__init__(settings, SharedCredentials(provider), connections, ServerClock(), RetryBudget())
 
     def fork(self, connections: int) -> OSSClient:
         """Return a client of the same service with connections and a cancel of its own.
@@ -66,7 +71,7 @@ class OSSClient(ObjectOperations, MultipartOperations):
         Clock correction, credentials and retry budget stay shared.
         """
         forked = OSSClient.__new__(OSSClient)
-        Service.__init__(forked, self._settings, self._provider, connections, self._clock, self._budget)
+        Service.__init__(forked, self._settings, self._credentials, connections, self._clock, self._budget)
         return forked
 
     def __enter__(self) -> OSSClient:  # noqa: PYI034 - Self is not in Python 3.10

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+
+_VISIBLE = re.compile(r"[!-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +49,40 @@ class StaticCredentialsProvider:
     def get_credentials(self) -> Credentials:
         """Return the credentials this provider was made with."""
         return self.credentials
+
+
+class SharedCredentials:
+    """Give a provider's credentials to the threads of a client, and renew them once for all.
+
+    When a token expires, every thread that sends is told so at about the same time.
+    The first renews it; the others find that what they had used is no longer what
+    the provider gives, and go on (ali-oss#644: each of them refreshed).
+    """
+
+    def __init__(self, provider: CredentialsProvider) -> None:
+        self._provider = provider
+        self._renewing = threading.Lock()
+
+    def get(self) -> Credentials:
+        """Return the credentials for the next request.
+
+        :raises ConfigurationError: they are incomplete, or no HTTP header can carry them.
+        """
+        credentials = self._provider.get_credentials()
+        if not credentials.access_key_id or not credentials.access_key_secret:
+            raise ConfigurationError("the credentials hold no access key id or secret: complete the connection")
+        sent = credentials.access_key_id + (credentials.security_token or "")
+        if not _VISIBLE.fullmatch(sent):
+            raise ConfigurationError(
+                "the access key id or security token holds a blank, a line end or a letter that no key has: "
+                "copy it into the connection again"
+            )
+        return credentials
+
+    def renew(self, expired: Credentials) -> bool:
+        """Get others than ``expired``, and return whether there are any."""
+        with self._renewing:
+            refresh = getattr(self._provider, "refresh", None)
+            if self._provider.get_credentials() == expired and refresh is not None:
+                refresh()
+            return self._provider.get_credentials() != expired

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from airflow_provider_oss_resume.oss import limits, xml
-from airflow_provider_oss_resume.oss.crc64 import crc64 as crc64_of
+from airflow_provider_oss_resume.oss.messages import Body, HTTPReply
 from airflow_provider_oss_resume.oss.models import MultipartUpload, Part, StoredObject
-from airflow_provider_oss_resume.oss.objects import copy_source, crc_header, require_crc, stored_object
-from airflow_provider_oss_resume.oss.service import NO_HEADERS, Operation, Service
-from airflow_provider_oss_resume.oss.transport import Body, HTTPReply
+from airflow_provider_oss_resume.oss.operation import NO_HEADERS, Operation
+from airflow_provider_oss_resume.oss.replies import (
+    copy_source,
+    crc_header,
+    etag_header,
+    require_advance,
+    require_sent,
+    stored_object,
+)
+from airflow_provider_oss_resume.oss.service import Service
 from airflow_provider_oss_resume.oss.xml import PartsPage
 
 _ENCODED = {"encoding-type": "url"}
@@ -51,11 +58,8 @@ class MultipartOperations(Service):
         query = {"partNumber": str(number), "uploadId": upload_id}
 
         def read(reply: HTTPReply) -> Part:
-            ours = crc64_of(body) if isinstance(body, bytes) else getattr(body, "crc64", None)
-            if ours is not None:
-                request_id = reply.headers.get("x-oss-request-id", "")
-                require_crc(crc_header(reply), ours, f"part {number} of {bucket}/{key}", request_id)
-            return Part(number, len(body), xml.strip_etag(reply.headers.get("etag", "")), crc_header(reply))
+            require_sent(reply, body, f"part {number} of {bucket}/{key}")
+            return Part(number, len(body), etag_header(reply), crc_header(reply))
 
         return self.call(Operation("UploadPart", "PUT", bucket, key, query, headers, body), read)
 
@@ -131,6 +135,7 @@ class MultipartOperations(Service):
         while marker is not None:
             page = self._parts_page(bucket, key, upload_id, marker)
             yield from page.parts
+            require_advance("ListParts", marker, page.next_marker)
             marker = page.next_marker
 
     def _parts_page(self, bucket: str, key: str, upload_id: str, marker: int) -> PartsPage:
@@ -151,4 +156,5 @@ class MultipartOperations(Service):
                 lambda reply: xml.parse_uploads(reply.body),
             )
             yield from page.uploads
+            require_advance("ListMultipartUploads", markers, page.next_markers)
             markers = page.next_markers

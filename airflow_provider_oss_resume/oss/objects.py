@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-from airflow_provider_oss_resume.exceptions import IntegrityError, TransportError
+from airflow_provider_oss_resume.exceptions import TransportError
 from airflow_provider_oss_resume.oss import limits, xml
-from airflow_provider_oss_resume.oss.crc64 import crc64 as crc64_of
+from airflow_provider_oss_resume.oss.messages import Body, HTTPReply
 from airflow_provider_oss_resume.oss.models import ListedObject, ObjectInfo, StoredObject
-from airflow_provider_oss_resume.oss.service import NO_HEADERS, Operation, Service, raise_for_error
-from airflow_provider_oss_resume.oss.signing import quote
-from airflow_provider_oss_resume.oss.transport import Body, HTTPReply, lower_headers, read_blocks
+from airflow_provider_oss_resume.oss.operation import NO_HEADERS, Operation
+from airflow_provider_oss_resume.oss.replies import (
+    copy_source,
+    object_info,
+    require_advance,
+    require_sent,
+    stored_object,
+)
+from airflow_provider_oss_resume.oss.service import Service
+from airflow_provider_oss_resume.oss.transport import OpenReply
 
-_METADATA = "x-oss-meta-"
 _DEFAULT_TYPE = {"Content-Type": "application/octet-stream"}
 
 
@@ -25,18 +31,14 @@ class ObjectOperations(Service):
     ) -> StoredObject:
         """Store an object of up to 5 GiB in one request.
 
-        :param body: bytes, or blocks that can be read again for each attempt.
-        :raises IntegrityError: OSS stored other bytes than were sent (checked for ``bytes``;
-            a :class:`Body` is checked by its owner, who knows its CRC-64).
+        :param body: bytes, or a :class:`.Body` that has a ``crc64`` of what it last yielded.
+        :raises IntegrityError: OSS keeps reporting another CRC-64 than that of the bytes sent.
         """
         operation = Operation("PutObject", "PUT", bucket, key, headers={**_DEFAULT_TYPE, **headers}, body=body)
 
         def read(reply: HTTPReply) -> StoredObject:
-            stored = stored_object(reply)
-            ours = crc64_of(body) if isinstance(body, bytes) else getattr(body, "crc64", None)
-            if ours is not None:
-                require_crc(stored.crc64, ours, f"object {bucket}/{key}", stored.request_id)
-            return stored
+            require_sent(reply, body, f"object {bucket}/{key}")
+            return stored_object(reply)
 
         return self.call(operation, read)
 
@@ -45,7 +47,9 @@ class ObjectOperations(Service):
 
         :raises NotFoundError: there is no such object.
         """
-        return self.call(Operation("HeadObject", "HEAD", bucket, key, headers=headers), _object_info)
+        return self.call(
+            Operation("HeadObject", "HEAD", bucket, key, headers=headers), lambda reply: object_info(reply.headers)
+        )
 
     @contextmanager
     def get_object(
@@ -67,11 +71,14 @@ class ObjectOperations(Service):
             headers["Range"] = f"bytes={first}-{'' if last is None else last}"
             headers["x-oss-range-behavior"] = "standard"  # else an illegal range answers with the whole object
         operation = Operation("GetObject", "GET", bucket, key, headers=headers)
-        with self._transport.stream(self.sign(operation)) as response:
-            reply = HTTPReply(response.status_code, lower_headers(response))
-            if not 200 <= reply.status < 300:
-                raise_for_error(HTTPReply(reply.status, reply.headers, b"".join(read_blocks(response))), operation)
-            yield _object_info(reply), read_blocks(response)
+        with closing(self.open(operation)) as reply:
+            if byte_range and reply.status != 206:
+                raise TransportError(f"GetObject {operation.resource()}: asked for a range, got the whole object")
+            yield object_info(reply.headers), self._blocks(operation, reply)
+
+    def _blocks(self, operation: Operation, reply: OpenReply) -> Iterator[bytes]:
+        with self.named(operation):
+            yield from reply.blocks()
 
     def delete_object(self, bucket: str, key: str) -> None:
         """Delete an object; one that does not exist is no error."""
@@ -105,63 +112,18 @@ class ObjectOperations(Service):
                 Operation("ListObjectsV2", "GET", bucket, query=query), lambda reply: xml.parse_objects(reply.body)
             )
             yield from page.objects
+            require_advance("ListObjectsV2", token, page.next_token)
             token = page.next_token
 
     def presign_get_object(self, bucket: str, key: str, expires: int = 3600) -> str:
         """Return a URL that reads the object for ``expires`` seconds. The URL is a secret."""
         return self.presign(Operation("GetObject", "GET", bucket, key), expires)
 
+    def presign_put_object(
+        self, bucket: str, key: str, expires: int = 3600, headers: Mapping[str, str] = NO_HEADERS
+    ) -> str:
+        """Return a URL that stores the object for ``expires`` seconds. The URL is a secret.
 
-def stored_object(reply: HTTPReply, etag: str | None = None) -> StoredObject:
-    """Return what a write's reply says it stored."""
-    return StoredObject(
-        etag=etag or xml.strip_etag(reply.headers.get("etag", "")),
-        crc64=crc_header(reply),
-        version_id=reply.headers.get("x-oss-version-id"),
-        request_id=reply.headers.get("x-oss-request-id", ""),
-    )
-
-
-def crc_header(reply: HTTPReply) -> int | None:
-    """Return the CRC-64 a reply reports, if it does."""
-    text = reply.headers.get("x-oss-hash-crc64ecma")
-    if text is None:
-        return None
-    return number_header(text, "x-oss-hash-crc64ecma")
-
-
-def number_header(text: str, name: str) -> int:
-    """Return a header's value as a number; a proxy may have made it something else."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise TransportError(f"reply has header {name}: {text[:40]!r} where a number was expected")
-    return int(text)
-
-
-def require_crc(theirs: int | None, ours: int, what: str, request_id: str) -> None:
-    """Raise :class:`IntegrityError` unless OSS reports the CRC-64 that we computed."""
-    if theirs is not None and theirs != ours:
-        raise IntegrityError(
-            f"{what} has CRC-64 {theirs} in OSS but {ours} at the source (request id {request_id}): "
-            "bytes changed on the way or while they were read"
-        )
-
-
-def copy_source(source: tuple[str, str]) -> str:
-    """Return the value of ``x-oss-copy-source``."""
-    bucket, key = source
-    return f"/{bucket}/{quote(key, safe='/')}"
-
-
-def _object_info(reply: HTTPReply) -> ObjectInfo:
-    headers = reply.headers
-    return ObjectInfo(
-        size=number_header(headers.get("content-length", ""), "content-length"),
-        etag=xml.strip_etag(headers.get("etag", "")),
-        crc64=crc_header(reply),
-        last_modified=headers.get("last-modified", ""),
-        content_type=headers.get("content-type", ""),
-        object_type=headers.get("x-oss-object-type", ""),
-        storage_class=headers.get("x-oss-storage-class", ""),
-        metadata={name[len(_METADATA) :]: value for name, value in headers.items() if name.startswith(_METADATA)},
-        headers=dict(headers),
-    )
+        :param headers: those that whoever uses the URL has to send, such as ``Content-Type``.
+        """
+        return self.presign(Operation("PutObject", "PUT", bucket, key, headers=headers), expires)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from tenacity import RetryCallState, Retrying
 
@@ -28,7 +28,8 @@ from airflow_provider_oss_resume.exceptions import (
 
 Result = TypeVar("Result")
 
-RETRIED = (TransportError, ServerFaultError, ThrottledError, DigestMismatchError, IntegrityError)
+DAMAGED = (DigestMismatchError, IntegrityError)
+RETRIED = (TransportError, ServerFaultError, ThrottledError, *DAMAGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ class RetryPolicy:
 
         :param attempt: number of the attempt that failed, from 1.
         :param dice: uniform in [0, 1).
-        :param asked: seconds that a throttled reply asked for; waited in full, with jitter on top.
+        :param asked: seconds that a throttled reply asked for; waited in full, with jitter on top,
+            unless it asks for more than ``max_elapsed``.
         """
         bound = min(self.max_delay, self.base_delay * 2.0 ** min(attempt - 1, 30))
-        return (asked or 0.0) + dice * bound
+        return min(asked or 0.0, self.max_elapsed) + dice * bound
 
 
 class RetryBudget:
@@ -105,12 +107,19 @@ class Retrier:
     def call(self, attempt: Callable[[], Result]) -> Result:
         """Call until it succeeds, fails for good or the time is up; raise its last error."""
         started = self.clock()
+        try:
+            return attempt()
+        except RETRIED as error:
+            # Nearly all calls end above: tenacity's machinery is set up for those that do not.
+            return self._call_again(_Replayed(error, attempt), started)
 
+    def _call_again(self, attempt: Callable[[], Result], started: float) -> Result:
         def stop(state: RetryCallState) -> bool:
-            return state.attempt_number > 1 and self.clock() - started > self.policy.max_elapsed
+            late = self.clock() - started + state.upcoming_sleep > self.policy.max_elapsed
+            return late and state.attempt_number > 1
 
         retrying = Retrying(
-            retry=_may_retry, wait=self._wait, stop=stop, sleep=self.sleep, before_sleep=self._tell, reraise=True
+            retry=_Verdict(), wait=self._wait, stop=stop, sleep=self.sleep, before_sleep=self._tell, reraise=True
         )
         return retrying(attempt)
 
@@ -124,8 +133,34 @@ class Retrier:
             self.on_retry(error, state.attempt_number, state.upcoming_sleep)
 
 
-def _may_retry(state: RetryCallState) -> bool:
-    return isinstance(_error(state), RETRIED)
+class _Replayed(Generic[Result]):
+    """Fail once more with an error that was met before, then really attempt."""
+
+    def __init__(self, error: Exception, attempt: Callable[[], Result]) -> None:
+        self._error: Exception | None = error
+        self._attempt = attempt
+
+    def __call__(self) -> Result:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return self._attempt()
+
+
+class _Verdict:
+    """Tell which failures of one call are worth another attempt.
+
+    Bytes damaged on the way arrive whole when they are sent again. Damaged twice, it
+    is the source that changes while it is read, and no number of attempts will do.
+    """
+
+    def __init__(self) -> None:
+        self._damaged = 0
+
+    def __call__(self, state: RetryCallState) -> bool:
+        error = _error(state)
+        self._damaged += isinstance(error, DAMAGED)
+        return isinstance(error, RETRIED) and self._damaged < 2
 
 
 def _error(state: RetryCallState) -> BaseException | None:

@@ -24,11 +24,12 @@ from airflow_provider_oss_resume.exceptions import (
 from airflow_provider_oss_resume.oss.clock import ServerClock
 from airflow_provider_oss_resume.oss.credentials import Credentials, SharedCredentials
 from airflow_provider_oss_resume.oss.errors import service_error
+from airflow_provider_oss_resume.oss.messages import HTTPReply, HTTPRequest
 from airflow_provider_oss_resume.oss.operation import Operation
 from airflow_provider_oss_resume.oss.retry import Retrier, RetryBudget
 from airflow_provider_oss_resume.oss.settings import USER_AGENT, ServiceSettings
 from airflow_provider_oss_resume.oss.signing import SignableRequest
-from airflow_provider_oss_resume.oss.transport import HTTPReply, HTTPRequest, OpenReply, Transport
+from airflow_provider_oss_resume.oss.transport import OpenReply, Transport
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,14 @@ once and not after a timeout.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import ssl
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import requests
 import urllib3
@@ -25,40 +27,12 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError, TransportError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
+from airflow_provider_oss_resume.oss.messages import Body, HTTPRequest
 
-_READ_BLOCK = 256 * 1024
-
-
-class Body(Protocol):
-    """A request body of known length that can be read again for each attempt."""
-
-    def __len__(self) -> int:
-        """Return the number of bytes :meth:`__iter__` yields."""
-        ...
-
-    def __iter__(self) -> Iterator[memoryview]:
-        """Yield the bytes in blocks, from the start."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class HTTPRequest:
-    """Hold a signed request, ready to send."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | Body = b""
-
-
-@dataclass(frozen=True, slots=True)
-class HTTPReply:
-    """Hold a reply whose body has been read; header names in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
+_BLOCK = 256 * 1024
+_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_BODY_METHODS = ("PUT", "POST")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +63,22 @@ class Transport:
     """Send requests over pooled connections, from any thread.
 
     :param connections: how many connections to keep open, one for each sending thread.
+    :raises ConfigurationError: there is no such CA bundle.
     """
 
     def __init__(self, settings: NetworkSettings, connections: int = 10) -> None:
+        if isinstance(settings.verify, str) and not os.path.exists(settings.verify):
+            raise ConfigurationError(f"no CA bundle at {settings.verify!r}: give the path of a PEM file as verify")
         self._settings = settings
+        self._proxies = dict(settings.proxies)
         self._open = _OpenConnections(settings.send_timeout)
         self._adapter = _Adapter(self._open, connections)
 
-    def send(self, request: HTTPRequest, read_timeout: float | None = None) -> HTTPReply:
-        """Send a request and read the whole reply.
+    def open(self, request: HTTPRequest, read_timeout: float | None = None) -> OpenReply:
+        """Send a request and return the reply with its body still on the wire.
 
-        :raises TransportError: no complete reply came.
+        :raises TransportError: no reply came.
         """
-        with self.stream(request, read_timeout) as response:
-            return HTTPReply(response.status_code, _lower(response.headers), _read_all(response, request))
-
-    @contextlib.contextmanager
-    def stream(self, request: HTTPRequest, read_timeout: float | None = None) -> Iterator[requests.Response]:
-        """Send a request and hand out the reply with its body still on the wire."""
         timeouts = (self._settings.connect_timeout, read_timeout or self._settings.read_timeout)
         try:
             response = self._adapter.send(
@@ -114,12 +86,11 @@ class Transport:
                 stream=True,
                 timeout=timeouts,
                 verify=self._settings.verify,
-                proxies=dict(self._settings.proxies),
+                proxies=self._proxies,
             )
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _transport_error(request, error) from error
-        with contextlib.closing(response):
-            yield response
+        except _FOREIGN as error:
+            raise _no_reply(request, error) from error
+        return OpenReply(response)
 
     def interrupt(self) -> None:
         """Make every thread that waits in a socket of this transport fail at once."""
@@ -130,31 +101,42 @@ class Transport:
         self._adapter.close()
 
 
-def read_blocks(response: requests.Response) -> Iterator[bytes]:
-    """Yield a streamed reply's body as stored: a gzip object stays compressed.
+class OpenReply:
+    """A reply whose body has not been read; to be closed, which drops the connection if there is more."""
 
-    :raises TransportError: the body ended early.
-    """
+    def __init__(self, response: requests.Response) -> None:
+        self._response = response
+        self.status = response.status_code
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+
+    def read(self) -> bytes:
+        """Return the whole body, decompressed if a proxy compressed it.
+
+        :raises TransportError: it ended early.
+        """
+        with _cuts_told():
+            body: bytes = self._response.raw.read(decode_content=True)
+            return body
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the body as stored: a gzip object stays compressed.
+
+        :raises TransportError: it ended early.
+        """
+        with _cuts_told():
+            yield from self._response.raw.stream(_BLOCK, decode_content=False)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._response.close()
+
+
+@contextlib.contextmanager
+def _cuts_told() -> Iterator[None]:
     try:
-        yield from response.raw.stream(_READ_BLOCK, decode_content=False)
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        yield
+    except _FOREIGN as error:
         raise TransportError(f"reply was cut: {_reason(error)}") from error
-
-
-def lower_headers(response: requests.Response) -> dict[str, str]:
-    """Return a streamed reply's headers with lower-case names."""
-    return _lower(response.headers)
-
-
-def _read_all(response: requests.Response, request: HTTPRequest) -> bytes:
-    try:
-        return response.content
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _transport_error(request, error) from error
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
 
 
 def _prepared(request: HTTPRequest) -> requests.PreparedRequest:
@@ -164,30 +146,50 @@ def _prepared(request: HTTPRequest) -> requests.PreparedRequest:
     # Bytes, because http.client would encode text as Latin-1 and OSS signs UTF-8.
     encoded: dict[str, Any] = {name: value.encode() for name, value in request.headers.items()}
     prepared.headers = CaseInsensitiveDict(encoded)
-    prepared.headers["Content-Length"] = str(len(request.body))
-    prepared.body = request.body  # type: ignore[assignment]  # urllib3 takes any iterable of blocks
+    if request.body or request.method in _BODY_METHODS:
+        prepared.headers["Content-Length"] = str(len(request.body))
+        prepared.body = _blocks(request.body)  # type: ignore[assignment]  # urllib3 takes any iterable of blocks
     return prepared
 
 
-def _transport_error(request: HTTPRequest, error: BaseException) -> TransportError:
+def _blocks(body: bytes | Body) -> bytes | Body | list[memoryview]:
+    # A socket's timeout is for one call of sendall: a large body in one call would have to be sent within it.
+    if not isinstance(body, bytes) or len(body) <= _BLOCK:
+        return body
+    view = memoryview(body)
+    return [view[start : start + _BLOCK] for start in range(0, len(view), _BLOCK)]
+
+
+def _no_reply(request: HTTPRequest, error: Exception) -> OSSResumeError:
     host = request.url.partition("?")[0].split("/")[2]  # never the query: a presigned URL is a secret
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return ConfigurationError(
+            f"the TLS certificate of {host} is not trusted ({_words(causes[-1])}): "
+            "give the CA bundle that signed it as verify, or correct the endpoint"
+        )
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return ConfigurationError(f"{host} cannot be reached with these settings ({_words(error)}): check the proxies")
     return TransportError(f"{request.method} to {host} got no reply: {_reason(error)}")
 
 
 def _reason(error: BaseException) -> str:
-    cause: BaseException = error
-    while (deeper := _inner(cause)) is not None:
-        cause = deeper
-    return f"{type(cause).__name__}: {_first_words(cause)}"
+    deepest = list(_causes(error))[-1]
+    return f"{type(deepest).__name__}: {_words(deepest)}"
 
 
-def _inner(error: BaseException) -> BaseException | None:
-    reason = getattr(error, "reason", None)
-    candidates = [reason, *reversed(error.args), error.__cause__]
-    return next((one for one in candidates if isinstance(one, BaseException) and one is not error), None)
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those it was made of, outermost first."""
+    seen: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        yield current
+        seen.append(current)
+        candidates = (getattr(current, "reason", None), *reversed(current.args), current.__cause__)
+        current = next((one for one in candidates if isinstance(one, BaseException)), None)
 
 
-def _first_words(error: BaseException) -> str:
+def _words(error: BaseException) -> str:
     # Some messages of urllib3 hold the whole URL, query and all.
     return str(error).partition(" url: ")[0].partition("?")[0][:200]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import Element
+from xml.sax.saxutils import escape
 
 from airflow_provider_oss_resume.exceptions import TransportError
 from airflow_provider_oss_resume.oss.models import ListedObject, MultipartUpload, Part
@@ -38,14 +39,13 @@ class ObjectsPage:
     """Hold one page of ListObjectsV2."""
 
     objects: tuple[ListedObject, ...]
-    prefixes: tuple[str, ...]
     next_token: str | None
 
 
 def render_complete(parts: Iterable[Part]) -> bytes:
     """Return the body of CompleteMultipartUpload, parts in ascending order."""
     rows = (
-        f"<Part><PartNumber>{part.number}</PartNumber><ETag>&quot;{part.etag}&quot;</ETag></Part>"
+        f"<Part><PartNumber>{part.number}</PartNumber><ETag>&quot;{escape(part.etag)}&quot;</ETag></Part>"
         for part in sorted(parts, key=lambda part: part.number)
     )
     return f"<CompleteMultipartUpload>{''.join(rows)}</CompleteMultipartUpload>".encode()
@@ -110,9 +110,8 @@ def parse_objects(body: bytes) -> ObjectsPage:
         )
         for element in root.findall("Contents")
     )
-    prefixes = tuple(_name(element, "Prefix", encoded) for element in root.findall("CommonPrefixes"))
     more = root.findtext("IsTruncated") == "true"
-    return ObjectsPage(objects, prefixes, _required(root, "NextContinuationToken") if more else None)
+    return ObjectsPage(objects, _required(root, "NextContinuationToken") if more else None)
 
 
 def parse_error(body: bytes) -> dict[str, str]:
@@ -131,7 +130,10 @@ def strip_etag(etag: str) -> str:
 
 def _parse(body: bytes) -> Element:
     # expat reads no external entities, and since 2.4.1 stops at exploding internal ones
-    return ET.fromstring(body)  # noqa: S314
+    root = ET.fromstring(body)  # noqa: S314
+    for element in root.iter():  # some of the documented replies have a namespace, the service's have none
+        element.tag = element.tag.rpartition("}")[2]
+    return root
 
 
 def _root(body: bytes, document: str) -> Element:
@@ -139,9 +141,8 @@ def _root(body: bytes, document: str) -> Element:
         root = _parse(body)
     except (ET.ParseError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
         raise TransportError(f"reply is not XML but {body[:80]!r}: a proxy may stand between here and OSS") from error
-    tag = root.tag.rpartition("}")[2]
-    if tag != document:
-        raise TransportError(f"reply is a {tag!r} document where {document!r} was expected")
+    if root.tag != document:
+        raise TransportError(f"reply is a {root.tag[:80]!r} document where {document!r} was expected")
     return root
 
 

@@ -1,0 +1,75 @@
+"""What is asked of OSS, before it is signed.
+
+An operation is checked when it is made. Some mistakes would do harm on the wire:
+without a bucket, ``PUT /name`` makes one; with an empty upload id, the request
+that aborts an upload deletes the object.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
+from airflow_provider_oss_resume.oss.limits import MAX_PART_NUMBER
+from airflow_provider_oss_resume.oss.messages import Body
+
+NO_HEADERS: Mapping[str, str] = {}
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Describe an OSS request before it is signed.
+
+    :param name: as the API reference spells it; stands in errors and logs.
+    :param body: bytes, or blocks that can be read again for each attempt.
+    :param read_timeout: seconds to wait for the reply, where the usual ones are too few.
+    :param retried: send it again after a failure that another attempt may mend.
+    :raises ConfigurationError: OSS cannot take such a request.
+    """
+
+    name: str
+    method: str
+    bucket: str | None = None
+    key: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Body = b""
+    read_timeout: float | None = None
+    retried: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what must not go on the wire."""
+        if self.bucket is not None:
+            require_bucket_name(self.bucket)
+        if self.key is not None:
+            require_key(self.key)
+        if self.query.get("uploadId") == "":
+            raise ConfigurationError(f"no upload id for {self.name} of {self.bucket}/{self.key}")
+        _require_part_number(self.query.get("partNumber"))
+        for name, value in self.headers.items():
+            _require_header(name, value)
+
+    def resource(self) -> str:
+        """Return what an error message names: ``bucket/key``, the part number, the upload id."""
+        words = ["/".join(name for name in (self.bucket, self.key) if name)]
+        names = (("part", self.query.get("partNumber")), ("upload", self.query.get("uploadId")))
+        words += [f"{name} {value}" for name, value in names if value]
+        return ", ".join(words)
+
+
+def _require_part_number(text: str | None) -> None:
+    if text is not None and not (text.isdigit() and 1 <= int(text) <= MAX_PART_NUMBER):
+        raise ConfigurationError(f"illegal part number {text}: OSS takes 1 to {MAX_PART_NUMBER}")
+
+
+def _require_header(name: str, value: str) -> None:
+    if not _HEADER_NAME.fullmatch(name):
+        raise ConfigurationError(f"illegal header name {name!r}: use letters, digits and hyphens")
+    if _CONTROL_CHARACTER.search(value):  # the value may be a secret: it is not shown
+        raise ConfigurationError(f"header {name} holds a control character: remove line ends and tabs from it")

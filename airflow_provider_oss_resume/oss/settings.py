@@ -1,0 +1,58 @@
+"""What a client is told of its service, checked before anything is sent."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.oss.addressing import Endpoint, parse_endpoint, region_of
+from airflow_provider_oss_resume.oss.retry import RetryPolicy
+from airflow_provider_oss_resume.oss.signing import Signer, SignerV1, SignerV4
+from airflow_provider_oss_resume.oss.transport import NetworkSettings
+from airflow_provider_oss_resume.version import __version__
+
+USER_AGENT = f"airflow-provider-oss-resume/{__version__} Python/{platform.python_version()}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Hold what a client knows of its service."""
+
+    endpoint: Endpoint
+    signer: Signer
+    network: NetworkSettings
+    retry: RetryPolicy
+
+
+def make_signer(version: str, endpoint: Endpoint, region: str | None, product: str) -> Signer:
+    """Return the signer of a signature version.
+
+    :param region: as the user wrote it; derived from the endpoint if there is none.
+    :raises ConfigurationError: there is no such version, or V4 has no region to sign for.
+    """
+    if version == "v1":
+        return SignerV1()
+    if version != "v4":
+        raise ConfigurationError(f"unknown signature version {version!r}: use 'v4' or 'v1'")
+    found = (region or "").strip().removeprefix("oss-") or region_of(endpoint)
+    if not found:
+        raise ConfigurationError(
+            f"endpoint '{endpoint}' does not tell its region, which signature V4 needs: "
+            "set the region, such as 'cn-hangzhou', in the connection"
+        )
+    return SignerV4(found, product)
+
+
+def make_settings(
+    endpoint: str,
+    region: str | None,
+    signature_version: str,
+    addressing_style: str,
+    product: str,
+    network: NetworkSettings,
+    retry: RetryPolicy,
+) -> ServiceSettings:
+    """Return checked settings; see :class:`.OSSClient` for the parameters."""
+    parsed = parse_endpoint(endpoint, addressing_style)
+    return ServiceSettings(parsed, make_signer(signature_version, parsed, region, product), network, retry)
