@@ -34,6 +34,11 @@ class TaskState:
     try_number: int
     pid: int | None
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether Airflow will not run it again."""
+        return self.state in ("success", "failed", "upstream_failed")
+
 
 def free_port() -> int:
     """Return a TCP port that nobody listens on right now."""
@@ -101,14 +106,14 @@ class AirflowStack:
         """Stop every process of the stack and the tasks they run."""
         self.services.stop()
 
-    def task(self, run_id: str, task_id: str) -> TaskState | None:
-        """Return the state of an unmapped task."""
+    def task(self, run_id: str, task_id: str) -> TaskState:
+        """Return the state of an unmapped task; nothing but zeros while there is no such task."""
         rows = self.query(
             "select state, try_number, pid from task_instance where run_id = ? and task_id = ?",
             run_id,
             task_id,
         )
-        return TaskState(*rows[0]) if rows else None
+        return TaskState(*rows[0]) if rows else TaskState(None, 0, 0)
 
     def xcom(self, run_id: str, task_id: str) -> Any:
         """Return what the task returned."""

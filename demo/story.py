@@ -15,7 +15,7 @@ from airflow_provider_oss_resume.oss import Credentials, OSSClient
 from demo.api import AirflowApi
 from demo.screen import Screen
 from demo.services import Services
-from demo.stack import REPOSITORY, AirflowStack, TaskState, free_port
+from demo.stack import REPOSITORY, AirflowStack, free_port
 from demo.tries import TrySent, split_tries
 from demo.versions import AIRFLOW_VERSION
 
@@ -79,8 +79,8 @@ class Demo:
         self._start_airflow()
         self._trigger()
         self._watch_export()
-        victim = self._watch_until_half()
-        self._kill(victim)
+        pid = self._watch_until_half()
+        self._kill(pid)
         self._watch_retry()
         self._report()
 
@@ -130,36 +130,36 @@ class Demo:
         self._api.run_dag(DAG_ID, RUN_ID, {"path": str(self._source), "size_mib": SIZE // MIB})
 
     def _watch_export(self) -> None:
-        self._airflow.wait(lambda: self._state("export") == "success", "export")
+        self._airflow.wait(lambda: self._airflow.task(RUN_ID, "export").state == "success", "export")
         self.screen.event("export", f"{self._source.stat().st_size // MIB} MiB in {self._source.name}")
 
-    def _watch_until_half(self) -> TaskState:
+    def _watch_until_half(self) -> int:
         self._airflow.wait(lambda: self._watch("try 1") >= PARTS // 2, "first half of the parts")
-        victim = self._airflow.task(RUN_ID, "upload")
-        if victim is None or victim.pid is None or victim.state != "running":
-            raise DemoFailedError(f"the upload should be running, but is {victim}")
+        upload = self._airflow.task(RUN_ID, "upload")
+        if upload.state != "running" or not upload.pid:
+            raise DemoFailedError(f"the upload should be running, but is {upload}")
         self.screen.event("try 1", f"{self._watch('try 1')} of {PARTS} parts are in the bucket")
-        return victim
+        return upload.pid
 
-    def _kill(self, victim: TaskState) -> None:
-        os.kill(victim.pid or 0, signal.SIGKILL)
-        self.screen.event("SIGKILL", f"process {victim.pid} of the task is dead", "red")
+    def _kill(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+        self.screen.event("SIGKILL", f"process {pid} of the task is dead", "red")
 
     def _watch_retry(self) -> None:
         self._airflow.wait(self._retry_asks, "retry")
-        self._airflow.wait(lambda: self._watch("try 2") and self._state("upload") in ("success", "failed"), "end")
+        self._airflow.wait(lambda: self._watch("try 2") and self._upload_ended(), "end of the upload")
         self.screen.event("try 2", self._log_line("resume:"))
-        if self._state("upload") != "success":
-            raise DemoFailedError(f"the retry ended as {self._state('upload')}; logs in {self._airflow.home}/logs")
+        state = self._airflow.task(RUN_ID, "upload").state
+        if state != "success":
+            raise DemoFailedError(f"the retry ended as {state}; logs in {self._airflow.home}/logs")
         result = self._airflow.xcom(RUN_ID, "upload")
         self.screen.event("success", f"CRC-64 and size proved by the service: {result['crc64']}", "green")
 
+    def _upload_ended(self) -> bool:
+        return self._airflow.task(RUN_ID, "upload").ended
+
     def _retry_asks(self) -> bool:
         return bool(self._oss.requests("ListParts"))
-
-    def _state(self, task_id: str) -> str | None:
-        task = self._airflow.task(RUN_ID, task_id)
-        return task.state if task else None
 
     def _watch(self, label: str) -> int:
         time.sleep(0.15)  # the server being asked is the one that takes the parts

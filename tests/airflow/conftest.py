@@ -1,0 +1,48 @@
+"""A local OSS for the whole session, and two ways to run a task: under a real scheduler, or forked by `dag.test()`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_oss_resume.devserver import DevServer
+from demo.stack import AirflowStack
+from tests.airflow import bucket, forked_tries
+
+DAGS = Path(__file__).parent / "dags"
+
+
+@pytest.fixture(scope="session")
+def oss(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    with DevServer(root=tmp_path_factory.mktemp("oss"), buckets=(bucket.NAME,)) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(oss: DevServer) -> Iterator[None]:
+    yield
+    oss.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def stack(oss: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+    """A scheduler with a LocalExecutor and what this Airflow needs beside it; up until the session ends."""
+    home = tmp_path_factory.mktemp("airflow")
+    running = AirflowStack(home, DAGS, {"AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss)})
+    running.prepare("dags reserialize")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def forked(oss: DevServer) -> AirflowStack:
+    """This process's own Airflow database, and a `dag.test()` that forks; no other process runs."""
+    home = Path(os.environ["AIRFLOW_HOME"])
+    own = AirflowStack(home, DAGS, {})
+    own.prepare()
+    forked_tries.install()
+    return own
