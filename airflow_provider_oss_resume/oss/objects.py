@@ -102,6 +102,11 @@ class ObjectOperations(Service):
 
         return self.call(Operation("CopyObject", "PUT", bucket, key, headers=headers), read)
 
+    def list_buckets(self) -> list[str]:
+        """Return the names of up to a thousand buckets of the account in this region."""
+        operation = Operation("ListBuckets", "GET", query={"max-keys": str(limits.MAX_LIST)})
+        return self.call(operation, lambda reply: xml.parse_buckets(reply.body))
+
     def list_objects(self, bucket: str, prefix: str = "") -> Iterator[ListedObject]:
         """Yield all objects under a prefix, page by page (ListObjectsV2)."""
         token: str | None = ""

@@ -114,6 +114,11 @@ def parse_objects(body: bytes) -> ObjectsPage:
     return ObjectsPage(objects, _required(root, "NextContinuationToken") if more else None)
 
 
+def parse_buckets(body: bytes) -> list[str]:
+    """Return the bucket names of one page of ListBuckets."""
+    return [_required(element, "Name") for element in _root(body, "ListAllMyBucketsResult").findall("Buckets/Bucket")]
+
+
 def parse_error(body: bytes) -> dict[str, str]:
     """Return the elements of an Error document; empty where the body is none."""
     try:

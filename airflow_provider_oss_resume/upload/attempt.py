@@ -66,7 +66,8 @@ class Attempt:
     def _carry_out(self, decision: Decision) -> UploadResult:
         if decision.action is Action.CONTINUE:
             return self._send_parts(decision)
-        log.info("%s: %s", decision.action.value, decision.reason)
+        if decision.action is not Action.START:
+            log.info("%s: %s", decision.action.value, decision.reason)
         if decision.action is Action.CHECK_STORED and (done := self._if_stored(decision)):
             return done
         if decision.action is Action.RESTART and decision.checkpoint is not None:

@@ -195,12 +195,13 @@ class Multipart:
             )
         else:
             log.info(
-                "start: %s to %s/%s in %d parts of %s",
+                "start: %s to %s/%s in %d parts of %s (%s)",
                 human_size(decision.plan.size),
                 request.bucket,
                 request.key,
                 count,
                 human_size(decision.plan.part_size),
+                decision.reason,
             )
 
 

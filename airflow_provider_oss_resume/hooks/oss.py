@@ -1,0 +1,141 @@
+"""The hook: an Airflow connection as an OSS client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_oss_resume import provider_info
+from airflow_provider_oss_resume.exceptions import AccessDeniedError, NotFoundError, OSSResumeError
+
+if TYPE_CHECKING:
+    from airflow_provider_oss_resume.hooks.settings import ConnectionSettings
+    from airflow_provider_oss_resume.oss import OSSClient, RetryPolicy
+
+_TEST_KEY = "airflow-provider-oss-resume/connection-test"
+
+
+class OSSResumeHook(BaseHook):
+    """Hold the credentials of an Airflow connection and make OSS clients of it.
+
+    Reads connections of its own type ``oss_resume`` and of the official provider's
+    type ``oss`` alike. The connection is looked up when it is first needed.
+
+    :param oss_conn_id: id of the connection.
+    """
+
+    conn_name_attr = "oss_conn_id"
+    default_conn_name = "oss_default"
+    conn_type = provider_info.CONNECTION_TYPE
+    hook_name = "Alibaba Cloud OSS (resumable)"
+
+    def __init__(self, oss_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.oss_conn_id = oss_conn_id
+        self._settings: ConnectionSettings | None = None
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        """Return what the connection says.
+
+        :raises ConfigurationError: it lacks something that is needed.
+        """
+        if self._settings is None:
+            self._settings = self._read_settings()
+        return self._settings
+
+    @property
+    def bucket(self) -> str | None:
+        """Return the default bucket: the connection's schema field."""
+        return self.settings.bucket
+
+    def get_conn(self) -> OSSClient:
+        """Return a client for the connection; close it when done.
+
+        :raises ConfigurationError: endpoint, region or key cannot work.
+        """
+        return self.get_client()
+
+    def get_client(self, retry: RetryPolicy | None = None, connections: int = 10) -> OSSClient:
+        """Return a client for the connection; close it when done.
+
+        :param retry: how requests are retried; for up to ten minutes by default.
+        :param connections: connections kept open, one for each thread that sends.
+        """
+        from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, OSSClient
+
+        settings = self.settings
+        return OSSClient(
+            settings.endpoint,
+            Credentials(settings.access_key_id, settings.access_key_secret, settings.security_token),
+            settings.region,
+            signature_version=settings.signature_version,
+            addressing_style=settings.addressing_style,
+            network=NetworkSettings(
+                connect_timeout=settings.connect_timeout,
+                read_timeout=settings.read_timeout,
+                verify=settings.verify,
+            ),
+            retry=retry,
+            connections=connections,
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say whether OSS takes the key, and whether the bucket exists if one is named."""
+        from airflow_provider_oss_resume.oss import RetryPolicy
+
+        try:
+            with self.get_client(RetryPolicy(max_elapsed=5)) as client:
+                return True, self._try_out(client)
+        except OSSResumeError as error:
+            return False, str(error)
+
+    def _try_out(self, client: OSSClient) -> str:
+        bucket = self.bucket
+        try:
+            if bucket:
+                client.head_object(bucket, _TEST_KEY)
+            else:
+                client.list_buckets()
+        except NotFoundError as error:
+            if error.code == "NoSuchBucket":
+                raise
+        except AccessDeniedError as error:
+            if error.code != "AccessDenied":
+                raise
+            return f"{client.endpoint} takes the access key; its RAM policy does not allow to look further"
+        return f"{client.endpoint} takes the access key" + (f", bucket {bucket} exists" if bucket else "")
+
+    def _read_settings(self) -> ConnectionSettings:
+        from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
+
+        connection = self.get_connection(self.oss_conn_id)
+        return read_settings(
+            ConnectionFields(
+                conn_id=self.oss_conn_id,
+                conn_type=connection.conn_type or "",
+                host=connection.host or "",
+                port=connection.port,
+                login=connection.login or "",
+                password=connection.password or "",
+                schema=connection.schema or "",
+                extra=connection.extra_dejson,
+            )
+        )
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form fields for Airflow below 3.2; later versions read ``provider_info``."""
+        from airflow_provider_oss_resume.hooks.form import widgets
+
+        return widgets(provider_info.CONNECTION_FIELDS)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return the form's labels for Airflow below 3.2; later versions read ``provider_info``."""
+        return {
+            "hidden_fields": provider_info.HIDDEN_FIELDS,
+            "relabeling": provider_info.RELABELING,
+            "placeholders": provider_info.PLACEHOLDERS,
+        }

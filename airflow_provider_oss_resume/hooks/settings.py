@@ -1,0 +1,125 @@
+"""A connection's fields to settings; pure.
+
+Two types are read: our own ``oss_resume`` (endpoint in host, key in login and
+password) and the official provider's ``oss`` (everything in extra). Each field
+is taken from wherever it stands, so either shape works under either type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+
+OFFICIAL_TYPE = "oss"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFields:
+    """Hold an Airflow connection as this package reads it."""
+
+    conn_id: str
+    conn_type: str
+    host: str = ""
+    port: int | None = None
+    login: str = ""
+    password: str = field(default="", repr=False)
+    schema: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """Hold what a client is made of.
+
+    :param verify: check TLS certificates; a path names a CA bundle.
+    """
+
+    endpoint: str
+    region: str | None
+    bucket: str | None
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str | None = field(repr=False)
+    addressing_style: str
+    signature_version: str
+    verify: bool | str
+    connect_timeout: float
+    read_timeout: float
+
+
+def read_settings(connection: ConnectionFields) -> ConnectionSettings:
+    """Return the settings a connection holds.
+
+    :raises ConfigurationError: it lacks something; the message names the connection and the field.
+    """
+    extra = connection.extra
+    access_key_id = connection.login or _text(extra, "access_key_id")
+    access_key_secret = connection.password or _text(extra, "access_key_secret")
+    _require_keys(connection, access_key_id, access_key_secret)
+    return ConnectionSettings(
+        endpoint=_endpoint(connection),
+        region=_text(extra, "region") or None,
+        bucket=connection.schema or None,
+        access_key_id=access_key_id,
+        access_key_secret=access_key_secret,
+        security_token=_text(extra, "security_token") or None,
+        addressing_style=_text(extra, "addressing_style") or "auto",
+        signature_version=_text(extra, "signature_version") or "v4",
+        verify=_verify(extra.get("verify")),
+        connect_timeout=_seconds(connection, "connect_timeout", 10.0),
+        read_timeout=_seconds(connection, "read_timeout", 60.0),
+    )
+
+
+def _require_keys(connection: ConnectionFields, access_key_id: str, access_key_secret: str) -> None:
+    auth_type = _text(connection.extra, "auth_type") or "AK"
+    if auth_type.upper() != "AK":
+        raise ConfigurationError(f"connection {connection.conn_id!r} has auth_type {auth_type!r}: only 'AK' is known")
+    missing = [name for name, value in (("id", access_key_id), ("secret", access_key_secret)) if not value]
+    if missing:
+        raise ConfigurationError(
+            f"connection {connection.conn_id!r} has no access key {' and no access key '.join(missing)}: "
+            "fill login and password, or access_key_id and access_key_secret in its extra"
+        )
+
+
+def _endpoint(connection: ConnectionFields) -> str:
+    endpoint = _text(connection.extra, "endpoint") or connection.host
+    region = _text(connection.extra, "region").removeprefix("oss-")
+    if not endpoint and region:
+        return f"https://oss-{region}.aliyuncs.com"
+    if not endpoint:
+        raise ConfigurationError(
+            f"connection {connection.conn_id!r} has no endpoint: "
+            "fill host, such as https://oss-cn-hangzhou.aliyuncs.com, or the region"
+        )
+    if connection.conn_type == OFFICIAL_TYPE and "://" not in endpoint:
+        endpoint = f"https://{endpoint}"  # as the official provider's SDK reads it
+    return f"{endpoint}:{connection.port}" if connection.port else endpoint
+
+
+def _verify(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    text = str(value or "").strip()
+    return text.lower() != "false" and (True if text.lower() in ("", "true") else text)
+
+
+def _seconds(connection: ConnectionFields, name: str, default: float) -> float:
+    value = connection.extra.get(name)
+    if value in (None, ""):
+        return default
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"connection {connection.conn_id!r} has {name} {value!r}: give a number of seconds"
+        ) from None
+
+
+def _text(extra: Mapping[str, Any], name: str) -> str:
+    value = extra.get(name)
+    return "" if value is None else str(value).strip()

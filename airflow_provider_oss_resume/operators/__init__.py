@@ -1,0 +1,1 @@
+"""Tasks that move files to OSS."""

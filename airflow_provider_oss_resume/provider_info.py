@@ -1,0 +1,102 @@
+"""What Airflow learns about this package without importing the rest of it.
+
+``conn-fields`` draw the connection form of Airflow 3.2 and later; the hook makes
+the form of earlier versions from the same table, so the two cannot differ.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONNECTION_TYPE = "oss_resume"  # "oss" belongs to the official provider, which a second owner would push aside
+
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "region": {
+        "label": "Region",
+        "description": "Such as cn-hangzhou. Needed where the endpoint does not name it: "
+        "accelerate endpoints, custom domains, IP addresses.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "security_token": {
+        "label": "STS security token",
+        "description": "Only with a temporary access key.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "addressing_style": {
+        "label": "Addressing style",
+        "description": "auto: the bucket goes before the host, or before the key for IP addresses. "
+        "cname: the endpoint is a domain bound to the bucket.",
+        "schema": {"type": ["string", "null"], "enum": ["auto", "virtual", "path", "cname"], "default": "auto"},
+    },
+    "signature_version": {
+        "label": "Signature version",
+        "schema": {"type": ["string", "null"], "enum": ["v4", "v1"], "default": "v4"},
+    },
+    "verify": {
+        "label": "CA bundle",
+        "description": "Path of a CA bundle to check the endpoint's certificate with, instead of the usual ones.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "connect_timeout": {
+        "label": "Connect timeout (seconds)",
+        "schema": {"type": ["number", "null"], "default": 10},
+    },
+    "read_timeout": {
+        "label": "Read timeout (seconds)",
+        "schema": {"type": ["number", "null"], "default": 60},
+    },
+}
+
+HIDDEN_FIELDS = ["port"]
+RELABELING = {
+    "host": "Endpoint",
+    "schema": "Bucket",
+    "login": "Access key id",
+    "password": "Access key secret",
+}
+PLACEHOLDERS = {
+    "host": "https://oss-cn-hangzhou.aliyuncs.com",
+    "schema": "default bucket of the operators, optional",
+    "login": "of a RAM user, or the temporary one of an STS token",
+}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the provider for Airflow's provider manager."""
+    return {
+        "package-name": "airflow-provider-oss-resume",
+        "name": "Alibaba Cloud OSS, resumable",
+        "description": "Uploads to Alibaba Cloud OSS that go on after a crash where the last try was.",
+        "integrations": [
+            {
+                "integration-name": "Alibaba Cloud OSS (resumable)",
+                "external-doc-url": "https://www.alibabacloud.com/help/en/oss/",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [
+            {
+                "integration-name": "Alibaba Cloud OSS (resumable)",
+                "python-modules": ["airflow_provider_oss_resume.hooks.oss"],
+            }
+        ],
+        "operators": [
+            {
+                "integration-name": "Alibaba Cloud OSS (resumable)",
+                "python-modules": ["airflow_provider_oss_resume.operators.upload"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONNECTION_TYPE,
+                "hook-class-name": "airflow_provider_oss_resume.hooks.oss.OSSResumeHook",
+                "hook-name": "Alibaba Cloud OSS (resumable)",
+                "conn-fields": CONNECTION_FIELDS,
+                "ui-field-behaviour": {
+                    "hidden-fields": HIDDEN_FIELDS,
+                    "relabeling": RELABELING,
+                    "placeholders": PLACEHOLDERS,
+                },
+            }
+        ],
+    }
