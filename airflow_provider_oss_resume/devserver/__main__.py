@@ -12,6 +12,7 @@ from airflow_provider_oss_resume.devserver.addressing import check_bucket_name
 from airflow_provider_oss_resume.devserver.errors import OSSError
 from airflow_provider_oss_resume.devserver.faults import FaultPlan, load_rules
 from airflow_provider_oss_resume.devserver.settings import Settings
+from airflow_provider_oss_resume.devserver.storage import RootInUse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,8 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{error}; install airflow-provider-oss-resume[devserver]", file=sys.stderr)
         return 1
     settings = _settings(arguments)
-    plan = FaultPlan(load_rules(arguments.faults) if arguments.faults else ())
-    server = DevHTTPServer(settings, plan, arguments.host, arguments.port)
+    try:
+        plan = FaultPlan(load_rules(arguments.faults) if arguments.faults else ())
+        server = DevHTTPServer(settings, plan, arguments.host, arguments.port)
+    except (OSError, TypeError, ValueError, RootInUse) as error:
+        print(f"the dev server cannot start: {error}", file=sys.stderr)
+        return 1
     create_buckets(server.storage, settings, arguments.bucket)
     if arguments.stop_with_stdin:
         server.stop_with_stdin()

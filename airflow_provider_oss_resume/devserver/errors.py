@@ -77,10 +77,10 @@ def invalid_digest(message: str = "The Content-MD5 you specified was invalid.", 
     return OSSError(400, "InvalidDigest", message, ec)
 
 
-def malformed_xml() -> OSSError:
+def malformed_xml(ec: str = "0042-00000205") -> OSSError:
     """Return the 400 for a request body that is not the XML the operation takes."""
     message = "The XML you provided was not well-formed or did not validate against our published schema."
-    return OSSError(400, "MalformedXML", message)
+    return OSSError(400, "MalformedXML", message, ec)
 
 
 def not_implemented(what: str) -> OSSError:

@@ -74,6 +74,10 @@ class RequestLog:
         self._count = len(self.lines())
         self._file = path.open("a", encoding="utf-8")
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def next_seq(self) -> int:
         """Return the number of the next record."""
         return self._count + 1

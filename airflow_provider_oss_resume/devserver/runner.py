@@ -43,6 +43,7 @@ class DevHTTPServer(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=2,
+                timeout_keep_alive=60,  # seconds, as OSS; clients reuse connections over pauses
             )
         )
 

@@ -161,7 +161,8 @@ class ObjectService:
         if reply.stream is not None:
             async for piece in reply.stream:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": reply.body})
+        body = b"" if reply.status in _NO_LENGTH else reply.body
+        await send({"type": "http.response.body", "body": body})
 
 
 def decoded_headers(scope: Scope) -> dict[str, str]:

@@ -50,8 +50,8 @@ async def delete_bucket(call: Call) -> Reply:
     """Remove an empty bucket."""
     bucket = call.bucket()
     if not call.storage.buckets.is_empty(bucket.name):
-        message = "The bucket has objects or unfinished multipart uploads. Please delete them first."
-        raise OSSError(409, "BucketNotEmpty", message, "", {"BucketName": bucket.name})
+        message = "The bucket has objects. Please delete them first."
+        raise OSSError(409, "BucketNotEmpty", message, "0015-00000301", {"BucketName": bucket.name})
     call.storage.buckets.delete(bucket.name)
     return Reply(204)
 

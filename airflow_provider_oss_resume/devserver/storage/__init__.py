@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from airflow_provider_oss_resume.devserver.storage.blobs import BlobStore
 from airflow_provider_oss_resume.devserver.storage.buckets import Buckets
 from airflow_provider_oss_resume.devserver.storage.database import open_database
 from airflow_provider_oss_resume.devserver.storage.objects import Objects
 from airflow_provider_oss_resume.devserver.storage.uploads import Uploads
+
+
+class RootInUse(Exception):
+    """Say that another server runs on the same directory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +27,28 @@ class Storage:
     objects: Objects
     uploads: Uploads
     blobs: BlobStore
+    lock: IO[bytes]
 
 
 def open_storage(root: Path) -> Storage:
     """Open a root directory and clean up behind a killed server."""
     root.mkdir(parents=True, exist_ok=True)
+    lock = _lock(root / "lock")
     database = open_database(root / "state.sqlite")
     blobs = BlobStore(root)
     blobs.sweep(_living(database))
-    return Storage(Buckets(database), Objects(database), Uploads(database), blobs)
+    return Storage(Buckets(database), Objects(database), Uploads(database), blobs, lock)
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """Keep a second server off the directory; the lock ends with the process, however it ends."""
+    file = path.open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise RootInUse(f"another dev server uses {path.parent}") from None
+    return file
 
 
 def _living(database: sqlite3.Connection) -> set[str]:

@@ -13,8 +13,7 @@ from airflow_provider_oss_resume.devserver.storage.records import BlobRef, Objec
 
 _SELECT = "SELECT bucket, key, size, etag, crc, modified, type, attributes, id FROM objects "
 _INSERT = (
-    "INSERT INTO objects (bucket, key, size, etag, crc, modified, type, attributes) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO objects (bucket, key, size, etag, crc, modified, type, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_oss_resume.devserver.addressing import Address
+from airflow_provider_oss_resume.devserver.errors import OSSError
+from airflow_provider_oss_resume.devserver.operations.table import OPERATIONS
+from airflow_provider_oss_resume.devserver.routing import ROUTES, resolve
+
+OBJECT = Address("bucket", "key")
+BUCKET = Address("bucket", None)
+
+
+def test_every_route_has_its_operation_and_every_operation_its_route() -> None:
+    assert {route.operation for route in ROUTES} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "query", "headers", "operation"),
+    [
+        ("GET", Address(None, None), {}, {}, "ListBuckets"),
+        ("GET", BUCKET, {}, {}, "ListObjects"),
+        ("GET", BUCKET, {"list-type": "2"}, {}, "ListObjectsV2"),
+        ("GET", BUCKET, {"uploads": ""}, {}, "ListMultipartUploads"),
+        ("POST", BUCKET, {"delete": ""}, {}, "DeleteMultipleObjects"),
+        ("PUT", OBJECT, {}, {}, "PutObject"),
+        ("PUT", OBJECT, {}, {"x-oss-copy-source": "/b/k"}, "CopyObject"),
+        ("PUT", OBJECT, {"partNumber": "1", "uploadId": "u"}, {}, "UploadPart"),
+        ("PUT", OBJECT, {"partNumber": "1", "uploadId": "u"}, {"x-oss-copy-source": "/b/k"}, "UploadPartCopy"),
+        ("POST", OBJECT, {"uploads": "", "sequential": ""}, {}, "InitiateMultipartUpload"),
+        ("POST", OBJECT, {"uploadId": "u"}, {}, "CompleteMultipartUpload"),
+        ("POST", OBJECT, {"append": "", "position": "0"}, {}, "AppendObject"),
+        ("DELETE", OBJECT, {"uploadId": "u"}, {}, "AbortMultipartUpload"),
+        ("GET", OBJECT, {"uploadId": "u"}, {}, "ListParts"),
+        ("GET", OBJECT, {"response-content-type": "a/b"}, {}, "GetObject"),
+        ("HEAD", OBJECT, {"objectMeta": ""}, {}, "GetObjectMeta"),
+    ],
+)
+def test_operations_are_told_apart(
+    method: str, address: Address, query: dict[str, str], headers: dict[str, str], operation: str
+) -> None:
+    assert resolve(method, address, query, headers) == operation
+
+
+def test_what_the_server_has_not_is_refused_and_not_ignored() -> None:
+    with pytest.raises(OSSError, match="lifecycle"):
+        resolve("GET", BUCKET, {"lifecycle": ""}, {})
+
+
+def test_a_method_that_means_nothing_here_is_405() -> None:
+    with pytest.raises(OSSError, match="405 MethodNotAllowed"):
+        resolve("PATCH", OBJECT, {}, {})
