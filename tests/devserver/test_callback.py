@@ -1,0 +1,147 @@
+"""The callback really calls."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from airflow_provider_oss_resume.oss.crc64 import crc64
+from tests.devserver.wire import Wire, md5
+
+
+@dataclass
+class Listener:
+    """A client's own server, as OSS calls it."""
+
+    answer: bytes = b'{"ok": true}'
+    status: int = 200
+    calls: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    listener = Listener()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            listener.calls.append((self.path, dict(self.headers), body))
+            self.send_response(listener.status)
+            self.send_header("Content-Length", str(len(listener.answer)))
+            self.end_headers()
+            self.wfile.write(listener.answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    listener.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield listener
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def encoded(values: dict[str, Any]) -> str:
+    return base64.b64encode(json.dumps(values).encode()).decode()
+
+
+def test_put_calls_and_answers_with_the_answer(wire: Wire, listener: Listener) -> None:
+    callback = {
+        "callbackUrl": f"{listener.url}/done",
+        "callbackHost": "callbacks.example.com",
+        "callbackBody": "b=${bucket}&o=${object}&e=${etag}&s=${size}&m=${mimeType}&v=${x:who}&n=${none}",
+    }
+    headers = {
+        "Content-Type": "text/csv",
+        "x-oss-callback": encoded(callback),
+        "x-oss-callback-var": encoded({"x:who": "me & you"}),
+    }
+    answer = wire.send("PUT", "a b", {}, headers, b"12345")
+    assert (answer.status, answer.body) == (200, b'{"ok": true}')
+    assert answer.headers["etag"] == f'"{md5(b"12345")}"'
+    path, sent, body = listener.calls[0]
+    assert (path, sent["Host"]) == ("/done", "callbacks.example.com")
+    assert sent["Content-Type"] == "application/x-www-form-urlencoded"
+    told = f"b={wire.bucket}&o=a%20b&e={md5(b'12345')}&s=5&m=text/csv&v=me%20%26%20you&n="
+    assert body.decode() == told
+
+
+def test_complete_calls_with_json(wire: Wire, listener: Listener) -> None:
+    callback = {
+        "callbackUrl": listener.url,
+        "callbackBody": '{"object": ${object}, "size": ${size}}',
+        "callbackBodyType": "application/json",
+    }
+    upload_id = wire.initiate("a b")
+    parts = [(1, wire.part("a b", upload_id, 1, b"x").headers["etag"])]
+    answer = wire.complete("a b", upload_id, parts, {"x-oss-callback": encoded(callback)})
+    assert answer.body == b'{"ok": true}'
+    assert answer.headers["x-oss-hash-crc64ecma"] == str(crc64(b"x"))
+    assert json.loads(listener.calls[0][2]) == {"object": "a b", "size": "1"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "message"),
+    [
+        (500, b"{}", "Error status : 500."),
+        (301, b"{}", "Error status : 301."),
+        (200, b"OK", "Response body is not valid json format."),
+    ],
+)
+def test_a_failed_callback_is_203_and_the_object_is_there(
+    wire: Wire, listener: Listener, status: int, reply: bytes, message: str
+) -> None:
+    listener.status, listener.answer = status, reply
+    callback = encoded({"callbackUrl": listener.url, "callbackBody": "x"})
+    upload_id = wire.initiate("key")
+    parts = [(1, wire.part("key", upload_id, 1, b"x").headers["etag"])]
+    answer = wire.complete("key", upload_id, parts, {"x-oss-callback": callback})
+    assert (answer.error, answer.ec) == ((203, "CallbackFailed"), "0007-00000203")
+    assert answer.text("Message") == message
+    assert answer.headers["x-oss-hash-crc64ecma"] == str(crc64(b"x"))
+    assert wire.send("GET", "key").body == b"x"
+    assert wire.complete("key", upload_id, parts).error == (404, "NoSuchUpload")
+
+
+def test_the_next_url_is_tried_when_one_is_down(wire: Wire, listener: Listener) -> None:
+    callback = {"callbackUrl": f"http://127.0.0.1:1;{listener.url}/second", "callbackBody": "x"}
+    assert wire.send("PUT", "key", {"callback": encoded(callback)}, {}, b"x").status == 200
+    assert [path for path, _, _ in listener.calls] == ["/second"]
+
+
+@pytest.mark.parametrize(
+    ("callback", "variables"),
+    [
+        ("no base64", ""),
+        (base64.b64encode(b"[1]").decode(), ""),
+        (encoded({"callbackUrl": "http://h"}), ""),
+        (encoded({"callbackBody": "x"}), ""),
+        (encoded({"callbackUrl": ";".join(["http://h"] * 6), "callbackBody": "x"}), ""),
+        (encoded({"callbackUrl": "http://h", "callbackBody": "x", "callbackBodyType": "text/plain"}), ""),
+        (encoded({"callbackUrl": "http://h", "callbackBody": "x"}), encoded({"who": "me"})),
+        (encoded({"callbackUrl": "http://h", "callbackBody": "x"}), encoded({"x:Who": "me"})),
+    ],
+)
+def test_a_broken_callback_is_refused_before_anything_is_stored(
+    wire: Wire, callback: str, variables: str
+) -> None:
+    headers = {"x-oss-callback": callback, **({"x-oss-callback-var": variables} if variables else {})}
+    assert wire.send("PUT", "key", {}, headers, b"x").error == (400, "InvalidArgument")
+    assert wire.send("HEAD", "key").status == 404
+
+
+def test_header_and_query_together_are_refused(wire: Wire) -> None:
+    callback = encoded({"callbackUrl": "http://h", "callbackBody": "x"})
+    answer = wire.send("PUT", "key", {"callback": callback}, {"x-oss-callback": callback}, b"x")
+    assert answer.error == (400, "InvalidArgument")

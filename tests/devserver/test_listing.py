@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from tests.devserver.wire import Answer, Wire
+
+KEYS = ["a/1", "a/2", "a/b/3", "b", "c/4", "d ü"]
+
+
+def filled(wire: Wire) -> Wire:
+    for key in KEYS:
+        wire.send("PUT", key, body=key.encode())
+    return wire
+
+
+def test_version_1(wire: Wire) -> None:
+    answer = filled(wire).send("GET", None, {"max-keys": "4"})
+    assert answer.texts("Contents/Key") == KEYS[:4]
+    assert answer.texts("Contents/Size") == ["3", "3", "5", "1"]
+    assert set(answer.texts("Contents/Type")) == {"Normal"}
+    assert all(answer.texts("Contents/Owner/ID"))
+    assert (answer.text("Name"), answer.text("IsTruncated"), answer.text("NextMarker")) == (wire.bucket, "true", "b")
+    rest = wire.send("GET", None, {"marker": "b"})
+    assert rest.texts("Contents/Key") == KEYS[4:]
+    assert (rest.text("IsTruncated"), rest.text("NextMarker")) == ("false", None)
+
+
+def test_version_2(wire: Wire) -> None:
+    answer = filled(wire).send("GET", None, {"list-type": "2", "max-keys": "4"})
+    assert answer.texts("Contents/Key") == KEYS[:4]
+    assert answer.text("KeyCount") == "4"
+    assert answer.texts("Contents/Owner/ID") == []
+    token = answer.text("NextContinuationToken") or ""
+    rest = wire.send("GET", None, {"list-type": "2", "continuation-token": token, "fetch-owner": "true"})
+    assert rest.texts("Contents/Key") == KEYS[4:]
+    assert len(rest.texts("Contents/Owner/ID")) == 2
+    after = wire.send("GET", None, {"list-type": "2", "start-after": "c"})
+    assert after.texts("Contents/Key") == KEYS[4:]
+    bad = wire.send("GET", None, {"list-type": "2", "continuation-token": "zz"})
+    assert bad.error == (400, "InvalidArgument")
+
+
+def test_folders(wire: Wire) -> None:
+    answer = filled(wire).send("GET", None, {"delimiter": "/"})
+    assert answer.texts("Contents/Key") == ["b", "d ü"]
+    assert answer.texts("CommonPrefixes/Prefix") == ["a/", "c/"]
+    inner = wire.send("GET", None, {"delimiter": "/", "prefix": "a/"})
+    assert (inner.texts("Contents/Key"), inner.texts("CommonPrefixes/Prefix")) == (["a/1", "a/2"], ["a/b/"])
+
+
+def test_encoding_type_url(wire: Wire) -> None:
+    answer = filled(wire).send(
+        "GET", None, {"encoding-type": "url", "prefix": "d ", "delimiter": "/", "marker": "a b"}
+    )
+    told = [answer.text(name) for name in ("Prefix", "Delimiter", "Marker", "EncodingType", "Contents/Key")]
+    assert told == ["d%20", "%2F", "a%20b", "url", "d%20%C3%BC"]
+
+
+def test_limits_of_a_page(wire: Wire) -> None:
+    for query in ({"max-keys": "0"}, {"max-keys": "1001"}, {"max-keys": "-1"}, {"max-keys": "ten"}):
+        assert wire.send("GET", None, query).error == (400, "InvalidArgument")
+        assert wire.send("GET", None, {**query, "list-type": "2"}).error == (400, "InvalidArgument")
+    assert wire.send("GET").text("MaxKeys") == "100"
+
+
+def buckets(wire: Wire, **query: str) -> Answer:
+    return wire.with_(bucket="").send("GET", None, query)
+
+
+def test_buckets(wire: Wire) -> None:
+    name = wire.bucket
+    assert name in buckets(wire).texts("Buckets/Bucket/Name")
+    assert buckets(wire, prefix=f"{name}-none").texts("Buckets/Bucket/Name") == []
+    page = buckets(wire, prefix="bucket-", **{"max-keys": "1"})
+    assert page.texts("Buckets/Bucket/Name") == [page.text("NextMarker") or "bucket-0"]
+    info = wire.send("GET", None, {"bucketInfo": ""})
+    assert (info.text("Bucket/Name"), info.text("Bucket/Location")) == (name, "oss-cn-hangzhou")
+    assert info.text("Bucket/AccessControlList/Grant") == "private"
+    assert wire.send("GET", None, {"location": ""}).xml().text == "oss-cn-hangzhou"
+
+
+def test_bucket_acl(wire: Wire) -> None:
+    assert wire.send("PUT", None, {"acl": ""}, {"x-oss-acl": "public-read"}).status == 200
+    assert wire.send("GET", None, {"acl": ""}).text("AccessControlList/Grant") == "public-read"
+    assert wire.send("PUT", None, {"acl": ""}, {"x-oss-acl": "all"}).error == (400, "InvalidArgument")
+
+
+def test_a_bucket_is_deleted_when_it_is_empty(wire: Wire) -> None:
+    wire.send("PUT", "key", body=b"12345")
+    upload_id = wire.initiate("other")
+    stat = wire.send("GET", None, {"stat": ""})
+    told = [stat.text(name) for name in ("Storage", "ObjectCount", "MultipartUploadCount")]
+    assert told == ["5", "1", "1"]
+    refused = wire.send("DELETE")
+    assert (refused.error, refused.ec) == ((409, "BucketNotEmpty"), "0015-00000301")
+    wire.send("DELETE", "key")
+    assert wire.send("DELETE").error == (409, "BucketNotEmpty")
+    wire.send("DELETE", "other", {"uploadId": upload_id})
+    assert wire.send("DELETE").status == 204
+    assert wire.send("GET").error == (404, "NoSuchBucket")
+
+
+def test_a_bucket_with_a_storage_class(wire: Wire) -> None:
+    body = b"<CreateBucketConfiguration><StorageClass>IA</StorageClass></CreateBucketConfiguration>"
+    other = wire.with_(bucket=f"{wire.bucket}-ia")
+    assert other.send("PUT", None, {}, {"x-oss-acl": "public-read"}, body).status == 200
+    assert other.send("GET", None, {"bucketInfo": ""}).text("Bucket/StorageClass") == "IA"
+    other.send("PUT", "key", body=b"x")
+    assert other.send("HEAD", "key").headers["x-oss-storage-class"] == "IA"
+    assert wire.with_(bucket="Not_A_Bucket").send("PUT").error == (400, "InvalidBucketName")
