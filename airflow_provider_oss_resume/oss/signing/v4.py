@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 
+from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss.credentials import Credentials
+from airflow_provider_oss_resume.oss.limits import MAX_PRESIGN_EXPIRES
 from airflow_provider_oss_resume.oss.signing.request import SignableRequest, quote
 
 ALGORITHM = "OSS4-HMAC-SHA256"
@@ -114,7 +116,11 @@ class SignerV4:
         expires: int,
         additional_headers: Iterable[str] = (),
     ) -> dict[str, str]:
-        """Return the query parameters that sign a URL for ``expires`` seconds."""
+        """Return the query parameters that sign a URL for ``expires`` seconds, up to seven days."""
+        if not 0 < expires <= MAX_PRESIGN_EXPIRES:
+            raise ConfigurationError(
+                f"a URL cannot be signed for {expires} seconds: OSS takes 1 to {MAX_PRESIGN_EXPIRES}"
+            )
         timestamp = _timestamp(now)
         scope = self._scope(timestamp)
         additional = additional_names(request.folded_headers(), additional_headers)

@@ -78,7 +78,9 @@ HANGZHOU = SignerV4("cn-hangzhou")
         ),
     ],
 )
-def test_v4_header(signer, credentials, epoch, additional, expected):
+def test_v4_header(
+    signer: SignerV4, credentials: Credentials, epoch: int, additional: tuple[str, ...], expected: str
+) -> None:
     added = signer.sign(common(), credentials, at(epoch), additional)
     assert added["Authorization"] == expected
     assert added["x-oss-content-sha256"] == "UNSIGNED-PAYLOAD"
@@ -100,14 +102,14 @@ def test_v4_header(signer, credentials, epoch, additional, expected):
         ),
     ],
 )
-def test_v4_query(credentials, epoch, additional, expected):
+def test_v4_query(credentials: Credentials, epoch: int, additional: tuple[str, ...], expected: str) -> None:
     request = common(**{"content-type": "application/octet-stream"})
     added = HANGZHOU.presign(request, credentials, at(epoch), 599, additional)
     assert added["x-oss-signature"] == expected
     assert added["x-oss-expires"] == "599"
 
 
-def test_v4_intermediate_values_of_vector_1():
+def test_v4_intermediate_values_of_vector_1() -> None:
     request = common(**{"x-oss-content-sha256": "UNSIGNED-PAYLOAD", "x-oss-date": "20231216T162057Z"})
     canonical = v4.canonical_request(request)
     lines = canonical.split("\n")
@@ -156,7 +158,7 @@ NELSON = {
         ),
     ],
 )
-def test_v1(request_, expected):
+def test_v1(request_: SignableRequest, expected: str) -> None:
     assert v1.signature("sk", v1.string_to_sign(request_, DATE)) == expected
     when = datetime(2022, 12, 28, 10, 27, 41, tzinfo=timezone.utc)
     added = SignerV1().sign(request_, KEYS, when)

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.oss.operation import Operation
+
+
+def upload_part(query: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Operation:
+    return Operation("UploadPart", "PUT", "examplebucket", "exports/a.csv", query, headers or {})
+
+
+def test_resource_names_all_that_a_person_needs_to_find_it() -> None:
+    operation = upload_part({"partNumber": "3", "uploadId": "0004B9"})
+    assert operation.resource() == "examplebucket/exports/a.csv, part 3, upload 0004B9"
+    assert Operation("ListObjectsV2", "GET", "examplebucket").resource() == "examplebucket"
+    assert Operation("ListBuckets", "GET").resource() == ""
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "said"),
+    [("", "k", "no bucket"), ("B", "k", "illegal bucket name"), ("examplebucket", "", "no key")],
+)
+def test_a_request_that_would_address_something_else_is_refused(bucket: str, key: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        Operation("PutObject", "PUT", bucket, key)
+
+
+def test_an_empty_upload_id_would_make_an_abort_delete_the_object() -> None:
+    with pytest.raises(ConfigurationError, match="no upload id for AbortMultipartUpload of examplebucket/k"):
+        Operation("AbortMultipartUpload", "DELETE", "examplebucket", "k", {"uploadId": ""})
+
+
+@pytest.mark.parametrize("number", ["1", "10000"])
+def test_legal_part_numbers(number: str) -> None:
+    assert upload_part({"partNumber": number, "uploadId": "id"}).query["partNumber"] == number
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "10001", "", "1.5"])
+def test_illegal_part_numbers(number: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"illegal part number {number}: OSS takes 1 to 10000"):
+        upload_part({"partNumber": number, "uploadId": "id"})
+
+
+@pytest.mark.parametrize("name", ["", "x-oss meta", "x-oss:meta", "x\r\ny", "größe"])
+def test_illegal_header_names(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="illegal header name"):
+        upload_part({}, {name: "v"})
+
+
+@pytest.mark.parametrize("value", ["hidden\r\nx-oss-object-acl: public-read", "hidden\tvalue", "hidden\x7f"])
+def test_header_values_cannot_smuggle_further_headers_and_are_not_shown(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="header x-oss-meta-a holds a control character") as caught:
+        upload_part({}, {"x-oss-meta-a": value})
+    assert "hidden" not in str(caught.value)
+
+
+def test_header_values_may_be_any_text() -> None:
+    assert upload_part({}, {"x-oss-meta-a": "数据 ü"}).headers == {"x-oss-meta-a": "数据 ü"}
