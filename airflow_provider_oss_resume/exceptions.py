@@ -23,7 +23,8 @@
     │   ├── SourceChangedError        it changed while it was read; the next try sends what differs
     │   └── SourceTruncatedError      it holds fewer bytes than it did; nothing is completed
     ├── CheckpointError               a stored checkpoint is unreadable (handled as lost), or a store fails
-    └── UploadCancelled               on_kill, deadline or a newer try; parts are kept
+    └── UploadCancelled               on_kill or deadline; parts are kept
+        └── UploadTakenOver           a newer try owns the upload: this one has no business any more
 
 Each class says who must act. ``permanent`` tells an orchestrator that no retry of
 the task can help until a person changes something.
@@ -197,3 +198,7 @@ class CheckpointError(OSSResumeError):
 
 class UploadCancelled(OSSResumeError):
     """Report that the upload was told to stop. The parts stay in the bucket for the next try."""
+
+
+class UploadTakenOver(UploadCancelled):
+    """Report that a newer try of the task owns the upload. Acts: nobody, the newer try goes on."""

@@ -46,6 +46,7 @@ class PartBody:
 
     :param observe: told the bytes handed to the socket; negative when an attempt starts over.
     :ivar crc64: CRC-64 of what the last attempt yielded.
+    :ivar attempts: how often it was read to be sent.
     """
 
     def __init__(self, source: OpenSource, part: PartRange, buffer: memoryview, observe: Callable[[int], None]) -> None:
@@ -55,11 +56,13 @@ class PartBody:
         self._observe = observe
         self._sent = 0
         self.crc64 = 0
+        self.attempts = 0
 
     def __len__(self) -> int:
         return self._part.length
 
     def __iter__(self) -> Iterator[memoryview]:
+        self.attempts += 1
         self._observe(-self._sent)
         self._sent = 0
         self.crc64 = 0

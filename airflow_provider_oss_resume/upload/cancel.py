@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from airflow_provider_oss_resume.exceptions import UploadCancelled
 
+FINISH_GRACE = 1.0
+"""Seconds that parts under way get to finish when nothing else is said: Airflow kills 5 s after it asks."""
+
 
 class Cancel:
     """Ask an upload to stop.
@@ -17,14 +20,17 @@ class Cancel:
     def __init__(self) -> None:
         self.reason = ""
         self.discard = False
+        self.grace = FINISH_GRACE
 
-    def request(self, reason: str, *, discard: bool = False) -> None:
+    def request(self, reason: str, *, discard: bool = False, grace: float = FINISH_GRACE) -> None:
         """Ask the upload to stop.
 
         :param reason: stands in the error and the log.
         :param discard: throw the parts away too, instead of keeping them for the next try.
+        :param grace: seconds that parts under way get to finish.
         """
         self.discard = discard
+        self.grace = grace
         self.reason = self.reason or reason
 
     def check(self) -> None:

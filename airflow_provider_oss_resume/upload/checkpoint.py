@@ -32,6 +32,8 @@ _Record = TypeVar("_Record")
 class Owner:
     """Say which try of which task writes the checkpoint.
 
+    :param process_start: when the process began, as the kernel counts it; tells a living owner
+        from another process that got its number.
     :param nonce: tells two tries apart that share everything else.
     """
 
@@ -42,7 +44,12 @@ class Owner:
     try_number: int = 1
     host: str = ""
     pid: int = 0
+    process_start: str = ""
     nonce: str = ""
+
+    def __str__(self) -> str:
+        """Return what a person needs to find the process."""
+        return f"try {self.try_number} (process {self.pid} on {self.host or 'an unknown host'})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Ledger:
         self.plan = plan
         self.settled: dict[int, Part] = {}
         self.reused: set[int] = set()
+        self.retried = 0
 
     @property
     def upload_id(self) -> str:
@@ -89,6 +90,10 @@ class Ledger:
             bytes_done=sum(self.plan.part(part.number).length for part in parts),
             updated_at=self._clock(),
         )
+
+    def release(self) -> None:
+        """Let the checkpoint say that its owner works on the upload no more, though his process may live on."""
+        self._base = replace(self._base, owner=replace(self._base.owner, process_start=""))
 
     def text(self) -> str:
         """Return the checkpoint's text."""

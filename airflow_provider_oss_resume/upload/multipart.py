@@ -20,6 +20,7 @@ from airflow_provider_oss_resume.exceptions import (
     InvalidPartError,
     NoSuchUploadError,
     OSSResumeError,
+    UploadTakenOver,
 )
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
@@ -77,6 +78,9 @@ class Multipart:
         if decision.action is Action.CONTINUE and decision.checkpoint is not None:
             old = decision.checkpoint
             return Ledger(replace(old, owner=session.owner, resumes=old.resumes + 1), decision.plan, fingerprint)
+        if decision.action is Action.ADOPT:
+            adopted = replace(self._new_checkpoint(decision.upload_id, decision.plan), resumes=1)
+            return Ledger(adopted, decision.plan, fingerprint)
         headers = self._request.options.headers_for(INITIATE, self._request.key)
         upload_id = session.call(
             lambda: session.client.initiate_multipart_upload(self._request.bucket, self._request.key, headers)
@@ -117,6 +121,7 @@ class Multipart:
             concurrency=self._request.max_concurrency,
             on_event=self._note,
             tick=self._tick,
+            grace=lambda: session.cancel.grace,
         )
 
     def _note(self, event: Settled | Differs) -> None:
@@ -125,6 +130,7 @@ class Multipart:
             self.ledger.forget(event.number)
         else:
             self.ledger.settle(event.part, sent=event.sent)
+            self.ledger.retried += max(0, event.attempts - 1)
         ledger = self.ledger
         self._session.reporter.note(len(ledger.settled), len(ledger.reused), ledger.bytes_reused)
 
@@ -145,6 +151,7 @@ class Multipart:
     def _complete_once(self) -> StoredObject:
         session, ledger = self._session, self.ledger
         session.source.check_unchanged()
+        session.recorder.check_fence(session.tick)
         session.reporter.enter(Phase.COMPLETING)
         expected = Expected(ledger.plan.size, ledger.crc64())
         parts = list(ledger.settled.values())
@@ -174,17 +181,21 @@ class Multipart:
     def _leave(self, error: BaseException) -> None:
         """Keep the parts for the next try, or throw them away if there will be none."""
         session = self._session
+        session.reporter.enter(Phase.STOPPED)
+        if isinstance(error, UploadTakenOver):
+            return
         if session.cancel.discard or not session.keeps or isinstance(error, AlreadyExistsError):
             abort_quietly(session, self.ledger.checkpoint())
             session.recorder.delete()
             return
+        self.ledger.release()
         session.recorder.flush(self.ledger.text())
         count, size = len(self.ledger.settled), human_size(self.ledger.checkpoint().bytes_done)
         log.info("stopped: %d of %d parts (%s) stay in the bucket", count, self.ledger.plan.count, size)
 
     def _log_start(self, decision: Decision) -> None:
         count, kept, request = decision.plan.count, decision.kept, self._request
-        if decision.action is Action.CONTINUE:
+        if decision.action in (Action.CONTINUE, Action.ADOPT):
             log.info(
                 "resume: %d of %d parts verified in the bucket, %d to send, %s saved (%s)",
                 len(kept),

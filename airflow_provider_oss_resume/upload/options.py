@@ -14,6 +14,7 @@ import mimetypes
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -48,6 +49,7 @@ _PLACES: dict[str, frozenset[str]] = {
 }
 _OURS_TO_SET = frozenset("authorization content-length content-md5 date host transfer-encoding".split())
 _METADATA_NAME = re.compile(r"[A-Za-z0-9-]+")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 _MIN_TRAFFIC_LIMIT, _MAX_TRAFFIC_LIMIT = 245_760, 838_860_800
 
 
@@ -88,8 +90,11 @@ class ObjectOptions:
         _require_choice("storage_class", self.storage_class, STORAGE_CLASSES)
         _require_choice("server_side_encryption", self.server_side_encryption, ENCRYPTIONS)
         if self.kms_key_id and self.server_side_encryption != "KMS":
-            raise ConfigurationError("kms_key_id needs server_side_encryption='KMS'")
+            raise ConfigurationError("kms_key_id needs server_side_encryption='KMS': give both, or leave kms_key_id out")
         _require_traffic_limit(self.traffic_limit)
+        _require_texts("content_type", {"content_type": self.content_type or ""})
+        for name in ("metadata", "headers", "tags"):
+            _require_texts(name, getattr(self, name))
         _require_metadata(self.metadata)
         _require_tags(self.tags)
         _require_callback(self.callback, self.callback_vars)
@@ -101,8 +106,13 @@ class ObjectOptions:
         return {name: value for name, value in self._all(key).items() if operation in places(name)}
 
     def digest(self, key: str) -> str:
-        """Return a hash of the headers fixed at Initiate: an upload begun with others cannot be continued."""
-        text = json.dumps(sorted(self.headers_for(INITIATE, key).items()))
+        """Return a hash of the headers fixed at Initiate: an upload begun with others cannot be continued.
+
+        A guessed content type is left out: another worker's guess is no reason to start afresh.
+        """
+        asked = {name.lower() for name in self.headers} | ({"content-type"} if self.content_type else set())
+        fixed = self.headers_for(INITIATE, key).items()
+        text = json.dumps(sorted((name, value) for name, value in fixed if name != "content-type" or name in asked))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def _all(self, key: str) -> dict[str, str]:
@@ -136,9 +146,15 @@ def places(name: str) -> frozenset[str]:
 
 def guess_content_type(key: str) -> str:
     """Return the media type a key's ending stands for."""
-    guessed, encoding = mimetypes.guess_type(key, strict=False)
+    guessed, encoding = _media_types().guess_type(key, strict=False)
     # "a.csv.gz" is gzip data: sent as text/csv, browsers and SDKs would show compressed bytes as text
     return "application/gzip" if encoding == "gzip" else guessed or "application/octet-stream"
+
+
+@lru_cache(maxsize=1)
+def _media_types() -> mimetypes.MimeTypes:
+    """Return Python's own table: that of the machine (``/etc/mime.types``) differs from worker to worker."""
+    return mimetypes.MimeTypes()
 
 
 def _require_choice(name: str, value: str | None, choices: tuple[str, ...]) -> None:
@@ -147,19 +163,31 @@ def _require_choice(name: str, value: str | None, choices: tuple[str, ...]) -> N
 
 
 def _require_traffic_limit(limit: int | None) -> None:
-    if limit is not None and not _MIN_TRAFFIC_LIMIT <= limit <= _MAX_TRAFFIC_LIMIT:
+    if limit is None:
+        return
+    legal = isinstance(limit, int) and _MIN_TRAFFIC_LIMIT <= limit <= _MAX_TRAFFIC_LIMIT
+    if not legal:
         raise ConfigurationError(
-            f"traffic_limit {limit} is out of bounds: "
+            f"traffic_limit {limit!r} is out of bounds: "
             f"OSS takes {_MIN_TRAFFIC_LIMIT} to {_MAX_TRAFFIC_LIMIT} bits a second"
         )
 
 
+def _require_texts(name: str, values: Mapping[str, str]) -> None:
+    """Refuse what is no mapping of texts, such as a template that rendered to one string."""
+    if not isinstance(values, Mapping):
+        raise ConfigurationError(f"{name} is {values!r:.60}: give a mapping of names to texts")
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ConfigurationError(f"{name} has {key!r:.60} of type {type(value).__name__}: give a text")
+        if _CONTROL_CHARACTER.search(value):
+            raise ConfigurationError(f"{name} {key!r:.60} holds a control character: remove line ends and tabs")
+
+
 def _require_metadata(metadata: Mapping[str, str]) -> None:
-    for name, value in metadata.items():
+    for name in metadata:
         if not _METADATA_NAME.fullmatch(name):
             raise ConfigurationError(f"illegal metadata name {name!r}: use letters, digits and hyphens")
-        if not isinstance(value, str):
-            raise ConfigurationError(f"metadata {name!r} is {value!r}: give a text")
     total = sum(len(name) + len(value.encode()) for name, value in metadata.items())
     if total > limits.MAX_METADATA_BYTES:
         raise ConfigurationError(f"metadata has {total} bytes: OSS takes {limits.MAX_METADATA_BYTES}")
@@ -176,15 +204,28 @@ def _require_tags(tags: Mapping[str, str]) -> None:
 
 
 def _require_callback(callback: Mapping[str, Any] | None, variables: Mapping[str, str] | None) -> None:
+    _require_json("callback", callback)
+    _require_json("callback_vars", variables)
     if callback is not None and not (callback.get("callbackUrl") and callback.get("callbackBody")):
-        raise ConfigurationError("callback needs callbackUrl and callbackBody")
+        raise ConfigurationError("callback needs callbackUrl and callbackBody: give both")
     if variables and callback is None:
-        raise ConfigurationError("callback_vars without a callback")
+        raise ConfigurationError("callback_vars without a callback: give both, or neither")
     for name in variables or {}:
         if not name.startswith("x:") or name != name.lower():
             raise ConfigurationError(
                 f"illegal callback variable {name!r}: it must start with 'x:' and be in lower case"
             )
+
+
+def _require_json(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ConfigurationError(f"{name} is {value!r:.60}: give a mapping")
+    try:
+        json.dumps(dict(value))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{name} cannot be written as JSON ({error}): give texts and numbers") from None
 
 
 def _require_placed(name: str) -> None:
@@ -195,4 +236,4 @@ def _require_placed(name: str) -> None:
 
 
 def _base64_json(value: Mapping[str, Any] | None) -> str | None:
-    return base64.b64encode(json.dumps(value).encode()).decode() if value else None
+    return base64.b64encode(json.dumps(dict(value)).encode()).decode() if value else None

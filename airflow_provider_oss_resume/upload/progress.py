@@ -13,6 +13,7 @@ class Phase(Enum):
     SENDING = "sending"
     COMPLETING = "completing"
     DONE = "done"
+    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ in short steps. A store that is slow or down costs a warning, never the upload.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -54,14 +55,24 @@ class WritePolicy:
 
 
 class CheckpointRecorder:
-    """Read, write and delete one checkpoint on a thread of its own."""
+    """Read, write and delete one checkpoint on a thread of its own.
+
+    :param fence: given the stored text before each write but the first; raises
+        :class:`UploadCancelled` if another try has taken the upload over.
+    """
 
     def __init__(
-        self, store: CheckpointStore, policy: WritePolicy, clock: Callable[[], float] = time.monotonic
+        self,
+        store: CheckpointStore,
+        policy: WritePolicy,
+        clock: Callable[[], float] = time.monotonic,
+        fence: Callable[[str | None], None] = lambda _text: None,
     ) -> None:
         self._store = store
         self._policy = policy
         self._clock = clock
+        self._fence = fence
+        self._owned = False
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._last_write = clock()
         self._writing: Future[None] | None = None
@@ -92,7 +103,12 @@ class CheckpointRecorder:
 
     def flush(self, text: str) -> None:
         """Write a last time, in the little time a stopping process has."""
-        self._answer(self._write(text), _look_nowhere, FLUSH_TIMEOUT)
+        with contextlib.suppress(UploadCancelled):  # the checkpoint is another try's now: leave it alone
+            self._answer(self._write(text), _look_nowhere, FLUSH_TIMEOUT)
+
+    def check_fence(self, tick: Callable[[], None]) -> None:
+        """Ask the store whether this try still owns the upload; a store that does not answer says nothing."""
+        self._answer(self._submit(self._look), tick, FIRST_WRITE_TIMEOUT)
 
     def delete(self) -> None:
         """Forget the checkpoint."""
@@ -111,14 +127,20 @@ class CheckpointRecorder:
 
     def _write(self, text: str) -> Future[None]:
         def write() -> None:
+            if self._owned:
+                self._look()
             crash_point("before_checkpoint_write")
             self._store.save(text)
+            self._owned = True
             crash_point("after_checkpoint_write")
 
         self._last_write = self._clock()
         self.bytes_written += len(text)
         self._writing = self._submit(write)
         return self._writing
+
+    def _look(self) -> None:
+        self._fence(self._store.load())
 
     def _submit(self, call: Callable[[], Result]) -> Future[Result]:
         future: Future[Result] = Future()

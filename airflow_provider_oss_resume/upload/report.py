@@ -44,6 +44,7 @@ class Reporter:
         self._parts_done = 0
         self._parts_reused = 0
         self._bytes_reused = 0
+        self.latest: Progress | None = None
 
     @property
     def elapsed(self) -> float:
@@ -89,6 +90,7 @@ class Reporter:
         )
 
     def _call(self, progress: Progress) -> None:
+        self.latest = progress
         if self._callback is None:
             return
         try:

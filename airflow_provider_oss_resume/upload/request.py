@@ -15,6 +15,12 @@ from airflow_provider_oss_resume.upload.source import LocalFile, Source
 
 MAX_CONCURRENCY = 256
 
+_RESULT_KEYS = frozenset(
+    """
+    bucket key size etag crc64 parts parts_reused bytes_sent bytes_reused resumed duration_s upload_id
+    """.split()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
@@ -26,6 +32,8 @@ class UploadRequest:
     :param multipart_threshold: sources below this many bytes go by one PutObject.
     :param verify_resume: read kept parts again to prove them. ``False`` trusts those whose record,
         listing and file times agree, which saves reading and misses an edit that kept size and times.
+    :param adopt_uploads: without a usable checkpoint, look in the bucket for an upload of this key that
+        nobody finished, and go on with it where its parts are the source's.
     :param options: what the object shall be.
     :raises ConfigurationError: one of these cannot work.
     """
@@ -37,6 +45,7 @@ class UploadRequest:
     max_concurrency: int = 4
     multipart_threshold: int = DEFAULT_MULTIPART_THRESHOLD
     verify_resume: bool = True
+    adopt_uploads: bool = True
     options: ObjectOptions = field(default_factory=ObjectOptions)
 
     def __post_init__(self) -> None:
@@ -62,8 +71,10 @@ class UploadResult:
     :param crc64: of the whole object, equal at the source and in OSS.
     :param parts: of the object; 0 if it went by one PutObject.
     :param parts_reused: parts that an earlier try had sent and this one proved.
+    :param parts_retried: attempts to send a part beyond its first.
     :param bytes_sent: bytes put on the wire, repeated attempts included.
     :param resumed: whether an earlier try's work was used.
+    :param recovered: whether it was found in the bucket, without a checkpoint.
     :param upload_id: of the multipart upload; empty if there was none.
     """
 
@@ -72,17 +83,21 @@ class UploadResult:
     size: int
     etag: str
     crc64: int
-    parts: int
-    parts_reused: int
-    bytes_sent: int
-    bytes_reused: int
-    resumed: bool
-    duration_s: float
-    upload_id: str
+    parts: int = 0
+    parts_reused: int = 0
+    parts_sent: int = 0
+    parts_retried: int = 0
+    bytes_sent: int = 0
+    bytes_reused: int = 0
+    resumed: bool = False
+    recovered: bool = False
+    duration_s: float = 0.0
+    upload_id: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for XCom; the CRC-64 as text, because JSON readers lose digits of such numbers."""
-        return {**asdict(self), "crc64": str(self.crc64), "duration_s": round(self.duration_s, 3)}
+        values = {name: value for name, value in asdict(self).items() if name in _RESULT_KEYS}
+        return {**values, "crc64": str(self.crc64), "duration_s": round(self.duration_s, 3)}
 
 
 def _require_between(name: str, value: object, least: int, most: int) -> None:

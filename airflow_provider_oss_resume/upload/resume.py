@@ -19,11 +19,14 @@ usable                may not list          CONTINUE: keep what the checkpoint r
 usable                no such upload,       CHECK_STORED: perhaps Complete was done and
                       object of this size   its reply lost; the source's CRC-64 will tell
 usable                no such upload        START
+none that helps       other uploads in      ADOPT the one with the most matching parts; an
+                      progress of this key  upload without parts if there is no better
 ===================== ===================== ================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -38,6 +41,7 @@ class Action(Enum):
     """What to do."""
 
     START = "start"
+    ADOPT = "adopt"
     CONTINUE = "continue"
     CHECK_STORED = "check stored"
     RESTART = "restart"
@@ -79,11 +83,25 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """Describe an upload in progress of the wanted key, found in the bucket.
+
+    :param initiated: ISO-8601, as listed.
+    :param parts: all that the bucket holds of it.
+    """
+
+    upload_id: str
+    initiated: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Say what to do and why; the log, the UI and the tests print ``reason``.
 
     :param kept: parts the bucket holds that fit the plan.
     :param proved: numbers of kept parts that need no re-hash.
+    :param upload_id: of the upload to go on with; empty for a new one.
     :param checkpoint: the one continued, or whose upload must be aborted.
     :param stored: the object to compare the source with.
     """
@@ -93,6 +111,7 @@ class Decision:
     plan: PartPlan
     kept: tuple[Part, ...] = ()
     proved: frozenset[int] = frozenset()
+    upload_id: str = ""
     checkpoint: Checkpoint | None = None
     stored: ObjectInfo | None = None
 
@@ -152,14 +171,51 @@ def _with_upload(target: Target, checkpoint: Checkpoint, listed: tuple[Part, ...
         reason = "the upload of the checkpoint goes on"
     if checkpoint.fingerprint != target.fingerprint:
         reason += "; the source is not as it was, its bytes decide"
-    kept = tuple(part for part in listed if part.number <= plan.count and part.size == plan.part(part.number).length)
+    kept = fitting(plan, listed)
     trusted = not rehash or target.fingerprint.strong
     proved = (
         frozenset(part.number for part in kept if _agrees(part, recorded))
         if trusted and checkpoint.fingerprint == target.fingerprint
         else frozenset()
     )
-    return Decision(Action.CONTINUE, reason, plan, kept, proved, checkpoint)
+    return Decision(Action.CONTINUE, reason, plan, kept, proved, checkpoint.upload_id, checkpoint)
+
+
+def fitting(plan: PartPlan, parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Return the parts that have number and size of a part of the plan."""
+    return tuple(part for part in parts if part.number <= plan.count and part.size == plan.part(part.number).length)
+
+
+def adoptable(target: Target, candidate: Candidate) -> Decision | None:
+    """Return how to go on with an upload nobody remembers, or ``None`` if it can't become this object.
+
+    Its part size is what its parts imply. Whether they hold the source's bytes is for the
+    caller to try on some of them before, and for the re-hash to prove.
+    """
+    sizes = _implied_part_sizes(target.plan, candidate.parts)
+    choices = [(fitting(plan, candidate.parts), plan) for plan in (PartPlan(target.plan.size, size) for size in sizes)]
+    if not choices:
+        return None
+    kept, plan = max(choices, key=lambda choice: bytes_of(choice[0]))
+    if candidate.parts and not kept:
+        return None
+    reason = f"no usable checkpoint, but upload {candidate.upload_id} of {candidate.initiated} is in progress"
+    return Decision(Action.ADOPT, reason, plan, kept, upload_id=candidate.upload_id)
+
+
+def bytes_of(parts: Iterable[Part]) -> int:
+    """Return the bytes of parts together."""
+    return sum(part.size for part in parts)
+
+
+def _implied_part_sizes(plan: PartPlan, parts: tuple[Part, ...]) -> list[int]:
+    if not parts:
+        return [plan.part_size]
+    last = parts[-1]
+    sizes = {part.size for part in parts}
+    if last.number > 1:  # perhaps the last part of all, and the only one that arrived
+        sizes.add((plan.size - last.size) // (last.number - 1))
+    return sorted(size for size in sizes if fits(plan.size, size))
 
 
 def _agrees(part: Part, recorded: dict[int, RecordedPart]) -> bool:

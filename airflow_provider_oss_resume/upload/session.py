@@ -44,6 +44,11 @@ class Session:
     cancel: Cancel
     watch: Callable[[], None]
 
+    @property
+    def is_small(self) -> bool:
+        """Return whether the source goes by one request; an empty one must."""
+        return self.target.plan.size < max(1, self.request.multipart_threshold)
+
     def tick(self) -> None:
         """Look around: raise if the upload is to stop, report progress."""
         self.cancel.check()

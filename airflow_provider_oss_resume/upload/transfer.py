@@ -24,9 +24,6 @@ from airflow_provider_oss_resume.upload.source import OpenSource
 from airflow_provider_oss_resume.upload.waiting import TICK
 from airflow_provider_oss_resume.upload.work import Task, WorkQueue
 
-FINISH_GRACE = 1.0
-"""Seconds that parts under way get to finish when the upload stops."""
-
 JOIN_TIMEOUT = 2.0
 
 
@@ -45,10 +42,14 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Tell that a part is in the bucket with the bytes of the source."""
+    """Tell that a part is in the bucket with the bytes of the source.
+
+    :param attempts: how often it was sent.
+    """
 
     part: Part
     sent: bool
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class Transfer:
         concurrency: int,
         on_event: Callable[[Settled | Differs], None],
         tick: Callable[[], None],
+        grace: Callable[[], float],
     ) -> None:
         """Settle all parts.
 
@@ -127,6 +129,7 @@ class Transfer:
         :param concurrency: threads that send.
         :param on_event: told of each part, on the caller's thread.
         :param tick: called a few times a second on the caller's thread; what it raises stops the transfer.
+        :param grace: seconds that parts under way get to finish when the transfer has to stop.
         """
         self._kept = kept
         done = settled | kept.keys()
@@ -137,7 +140,7 @@ class Transfer:
                 self._pump(on_event)
                 tick()
         finally:
-            self._stop(on_event)
+            self._stop(on_event, grace())
 
     def _start(self, concurrency: int) -> None:
         roles = [True] * concurrency + [False]
@@ -161,10 +164,10 @@ class Transfer:
                 else:
                     on_event(event)
 
-    def _stop(self, on_event: Callable[[Settled | Differs], None]) -> None:
+    def _stop(self, on_event: Callable[[Settled | Differs], None], grace: float) -> None:
         """End all threads, and keep the news of parts that still arrived."""
         self._work.stop()
-        self._join(FINISH_GRACE)
+        self._join(grace)
         if any(thread.is_alive() for thread in self._threads):
             self._client.cancel()
             self._join(JOIN_TIMEOUT)
@@ -200,7 +203,7 @@ class Transfer:
         part = self._client.upload_part(to.bucket, to.key, to.upload_id, number, body, to.headers)
         crash_point("after_part")
         self._work.settle()
-        return Settled(replace(part, crc64=body.crc64), sent=True)
+        return Settled(replace(part, crc64=body.crc64), sent=True, attempts=body.attempts)
 
     def _rehash(self, number: int, buffer: memoryview) -> Settled | Differs:
         listed, part = self._kept[number], self._plan.part(number)

@@ -9,6 +9,7 @@ from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.upload.attempt import Attempt
 from airflow_provider_oss_resume.upload.cancel import Cancel
 from airflow_provider_oss_resume.upload.checkpoint import Owner
+from airflow_provider_oss_resume.upload.fencing import check_still_ours, this_process
 from airflow_provider_oss_resume.upload.planner import plan_parts
 from airflow_provider_oss_resume.upload.progress import ProgressCallback
 from airflow_provider_oss_resume.upload.recorder import CheckpointRecorder, WritePolicy
@@ -33,7 +34,7 @@ class Uploader:
     :param client: its credentials and settings are used; connections are opened for each upload.
     :param store: where the checkpoint lives; with ``None`` a failed upload is aborted, since
         nobody would come back for it.
-    :param owner: who writes the checkpoint.
+    :param owner: who writes the checkpoint; this process is filled in.
     :param progress: called about once a second, on the thread that called :meth:`upload`.
     :param watch: called several times a second on that thread; what it raises stops the upload.
     :param write_policy: how often the checkpoint is written.
@@ -65,10 +66,10 @@ class Uploader:
         :raises ServiceError: OSS refuses; the parts are kept.
         :raises UploadCancelled: it was told to stop; the parts are kept.
         """
-        source, meter = request.as_source(), Meter()
+        source, meter, owner = request.as_source(), Meter(), this_process(self._owner)
         with (
             closing(source.open()) as opened,
-            closing(CheckpointRecorder(self._store or NoStore(), self._write_policy)) as recorder,
+            closing(self._recorder(owner)) as recorder,
             self._client.fork(request.max_concurrency + 1) as client,
         ):
             session = Session(
@@ -80,13 +81,18 @@ class Uploader:
                 lasting_client=self._client,
                 recorder=recorder,
                 keeps=self._store is not None,
-                owner=self._owner,
+                owner=owner,
                 reporter=Reporter(meter, self._progress),
                 meter=meter,
                 cancel=cancel or Cancel(),
                 watch=self._watch,
             )
             return Attempt(session).run()
+
+    def _recorder(self, owner: Owner) -> CheckpointRecorder:
+        return CheckpointRecorder(
+            self._store or NoStore(), self._write_policy, fence=lambda text: check_still_ours(text, owner)
+        )
 
     def _target(self, request: UploadRequest, fingerprint: Fingerprint) -> Target:
         return Target(

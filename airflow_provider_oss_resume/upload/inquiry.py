@@ -1,0 +1,91 @@
+"""Find out how things stand, and let the resume decision decide."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from airflow_provider_oss_resume.exceptions import CheckpointError
+from airflow_provider_oss_resume.upload.body import new_buffer, rehash
+from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, decode
+from airflow_provider_oss_resume.upload.evidence import find_uploads, gather
+from airflow_provider_oss_resume.upload.fencing import check_not_newer, is_same_try_elsewhere
+from airflow_provider_oss_resume.upload.multipart import abort_quietly
+from airflow_provider_oss_resume.upload.resume import (
+    Action,
+    Decision,
+    Evidence,
+    adoptable,
+    bytes_of,
+    decide,
+    unusable,
+)
+from airflow_provider_oss_resume.upload.session import Session
+from airflow_provider_oss_resume.upload.waiting import TICK
+
+log = logging.getLogger(__name__)
+
+OWNER_PATIENCE = 30.0
+"""Seconds to wait for another process that runs this very try; Airflow then decides about a retry."""
+
+
+def load_checkpoint(session: Session) -> Checkpoint | None:
+    """Return the checkpoint; one that cannot be read counts as none.
+
+    :raises UploadTakenOver: a newer try owns it.
+    :raises CheckpointError: another process runs this very try and does not end.
+    """
+    text = session.recorder.load(session.tick)
+    if text is None:
+        return None
+    try:
+        checkpoint = decode(text)
+    except CheckpointError as error:
+        log.warning("%s; going on without it", error)
+        return None
+    _respect(session, checkpoint.owner)
+    return checkpoint
+
+
+def find_decision(session: Session, checkpoint: Checkpoint | None) -> Decision:
+    """Return what to do, having asked the bucket; an upload that will not be used any more is aborted."""
+    evidence: Evidence | None = None
+    if checkpoint is not None and unusable(session.target, checkpoint) is None:
+        known = checkpoint
+        evidence = session.call(lambda: gather(session.client, known))
+    decision = decide(session.target, checkpoint, evidence, rehash=session.request.verify_resume)
+    if decision.action is Action.RESTART and checkpoint is not None:
+        log.info("restart: %s", decision.reason)
+        old = checkpoint
+        session.call(lambda: abort_quietly(session, old))
+    if decision.action in (Action.START, Action.RESTART) and session.request.adopt_uploads and not session.is_small:
+        return session.call(lambda: _find_upload(session)) or decision
+    return decision
+
+
+def _respect(session: Session, owner: Owner) -> None:
+    check_not_newer(owner, session.owner)
+    deadline = time.monotonic() + OWNER_PATIENCE
+    while is_same_try_elsewhere(owner, session.owner):
+        if time.monotonic() > deadline:
+            raise CheckpointError(f"{owner} is still at work on this upload: not starting a second one beside it")
+        session.tick()
+        time.sleep(TICK)
+
+
+def _find_upload(session: Session) -> Decision | None:
+    """Return how to go on with an upload of this key that lost its checkpoint, if there is one."""
+    found = find_uploads(session.client, session.request.bucket, session.request.key)
+    decisions = [decision for candidate in found if (decision := adoptable(session.target, candidate)) is not None]
+    decisions.sort(key=lambda decision: bytes_of(decision.kept), reverse=True)
+    return next((decision for decision in decisions if _is_ours(session, decision)), None)
+
+
+def _is_ours(session: Session, decision: Decision) -> bool:
+    """Try an upload's first and last part on the source; one without parts may be anybody's."""
+    buffer = new_buffer()
+    samples = {part.number: part for part in decision.kept[:1] + decision.kept[-1:]}.values()
+    return not samples or any(
+        rehash(session.source, decision.plan.part(part.number), part, buffer, session.client.check_cancelled)[1]
+        for part in samples
+    )
