@@ -1,0 +1,121 @@
+"""The command line, and DevServer around it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_oss_resume.devserver import DevServer
+from tests.devserver.wire import Wire
+
+COMMAND = [sys.executable, "-m", "airflow_provider_oss_resume.devserver"]
+HOME = Path(__file__).parents[2]
+
+
+def test_the_command_tells_its_address_and_stops_when_asked(tmp_path: Path) -> None:
+    arguments = ["--port", "0", "--root", str(tmp_path / "oss"), "--bucket", "examplebucket"]
+    keys = ["--access-key-id", "test-id", "--access-key-secret", "test-secret", "--region", "cn-hangzhou"]
+    with subprocess.Popen(
+        [*COMMAND, *arguments, *keys], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=HOME
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        url = process.stdout.readline().removeprefix("OSS dev server: ").strip()
+        assert Wire(url, "examplebucket").send("PUT", "key", body=b"x").status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == ""
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bucket", "No_Bucket"], "The specified bucket is not valid."),
+        (["--faults", "no-such-file.json"], "no-such-file.json"),
+        (["--faults", "README.md"], "the dev server cannot start"),
+    ],
+)
+def test_arguments_that_make_no_sense(tmp_path: Path, arguments: list[str], message: str) -> None:
+    command = [*COMMAND, "--port", "0", "--root", str(tmp_path / "oss"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60, check=False)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:
+    script = (
+        "import os; from airflow_provider_oss_resume.devserver import DevServer\n"
+        f"server = DevServer({str(tmp_path / 'oss')!r}); server.start()\n"
+        "print(server.pid, flush=True); os._exit(1)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=HOME, check=False)
+    _wait_until_gone(int(done.stdout))
+
+
+def test_the_same_port_and_secrets_in_every_run(tmp_path: Path) -> None:
+    server = DevServer(tmp_path / "oss", access_key_secret="another", buckets=("examplebucket",))
+    with server:
+        url = server.url
+        command = Path(f"/proc/{server.pid}/cmdline").read_bytes()
+        assert b"another" not in command
+        assert Wire(url, "examplebucket").send("GET").error == (403, "SignatureDoesNotMatch")
+        server.kill()
+        server.start()
+        assert server.url == url
+        with pytest.raises(RuntimeError, match="already running"):
+            server.start()
+    with pytest.raises(RuntimeError, match="not running"):
+        server.kill()
+    server.stop()  # does nothing, twice
+
+
+def test_the_request_log_is_of_all_runs_until_it_is_cleared(own_server: DevServer) -> None:
+    wire = Wire(own_server.url, "examplebucket")
+    wire.send("PUT", "a b", {}, {"x-oss-meta-a": "ü"}, b"12345")
+    own_server.kill()
+    own_server.start()
+    wire.send("GET", "a b", {"response-expires": "x"})
+    put, get = own_server.requests()
+    assert (put.operation, put.bucket, put.key, put.status, put.body_bytes) == (
+        "PutObject",
+        "examplebucket",
+        "a b",
+        200,
+        5,
+    )
+    assert put.headers["x-oss-meta-a"] == "ü"
+    assert put.headers["authorization"].endswith("Signature=***")
+    assert (get.seq, get.query) == (2, {"response-expires": "x"})
+    assert [record.seq for record in own_server.requests("GetObject")] == [2]
+    own_server.clear_requests()
+    assert own_server.requests() == []
+
+
+def test_using_the_wrapper_needs_no_server_packages() -> None:
+    script = (
+        "import sys; import airflow_provider_oss_resume.devserver\n"
+        "print([name for name in ('starlette', 'uvicorn', 'airflow') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=HOME, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _wait_until_gone(pid: int) -> None:
+    import time
+
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
