@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
 from pathlib import Path
+
+from airflow_provider_oss_resume.upload.crashpoints import crash_point
 
 
 class FileStore:
@@ -24,12 +27,13 @@ class FileStore:
 
     def save(self, text: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")
+        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            crash_point("inside_checkpoint_write")
             os.replace(name, self._path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -37,3 +41,9 @@ class FileStore:
 
     def delete(self) -> None:
         self._path.unlink(missing_ok=True)
+        for left_over in self._path.parent.glob(f"{glob.escape(self._prefix)}*"):  # by a kill inside save()
+            left_over.unlink(missing_ok=True)
+
+    @property
+    def _prefix(self) -> str:
+        return f".{self._path.name}."

@@ -90,9 +90,11 @@ class ObjectOptions:
         _require_choice("storage_class", self.storage_class, STORAGE_CLASSES)
         _require_choice("server_side_encryption", self.server_side_encryption, ENCRYPTIONS)
         if self.kms_key_id and self.server_side_encryption != "KMS":
-            raise ConfigurationError("kms_key_id needs server_side_encryption='KMS': give both, or leave kms_key_id out")
+            raise ConfigurationError(
+                "kms_key_id needs server_side_encryption='KMS': give both, or leave kms_key_id out"
+            )
         _require_traffic_limit(self.traffic_limit)
-        _require_texts("content_type", {"content_type": self.content_type or ""})
+        _require_texts("option", {"content_type": self.content_type or "", "kms_key_id": self.kms_key_id or ""})
         for name in ("metadata", "headers", "tags"):
             _require_texts(name, getattr(self, name))
         _require_metadata(self.metadata)
@@ -162,7 +164,7 @@ def _require_choice(name: str, value: str | None, choices: tuple[str, ...]) -> N
         raise ConfigurationError(f"unknown {name} {value!r}: use one of {', '.join(choices)}")
 
 
-def _require_traffic_limit(limit: int | None) -> None:
+def _require_traffic_limit(limit: object) -> None:
     if limit is None:
         return
     legal = isinstance(limit, int) and _MIN_TRAFFIC_LIMIT <= limit <= _MAX_TRAFFIC_LIMIT
@@ -173,7 +175,7 @@ def _require_traffic_limit(limit: int | None) -> None:
         )
 
 
-def _require_texts(name: str, values: Mapping[str, str]) -> None:
+def _require_texts(name: str, values: object) -> None:
     """Refuse what is no mapping of texts, such as a template that rendered to one string."""
     if not isinstance(values, Mapping):
         raise ConfigurationError(f"{name} is {values!r:.60}: give a mapping of names to texts")
