@@ -140,13 +140,18 @@ def oss2_authorization(auth: Any, request: SignableRequest, when: datetime) -> s
     return str(http.headers["Authorization"])
 
 
+def signed(name: str) -> bool:
+    return name in SIGNED_SUB_RESOURCES or name.startswith("x-oss-")
+
+
 def authorization_fields(header: str) -> set[str]:
     return set(re.split(r",\s*| ", header))
 
 
+OSS2_KNOWS = oss2.ProviderAuth._subresource_key_set
 OSS2_REQUESTS = REQUESTS.filter(
-    # oss2 lists its signed parameters by name only, and strips names and values of blanks
-    lambda request: all(name == name.strip() and not name.startswith("x-oss-") for name in request.query)
+    # oss2 lists its signed parameters by name only and knows fewer; and it strips names of blanks
+    lambda request: all(name == name.strip() and (name in OSS2_KNOWS or not signed(name)) for name in request.query)
 )
 
 
