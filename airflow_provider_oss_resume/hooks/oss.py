@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_oss_resume import provider_info
-from airflow_provider_oss_resume.exceptions import AccessDeniedError, NotFoundError, OSSResumeError
+from airflow_provider_oss_resume.exceptions import (
+    AccessDeniedError,
+    ConfigurationError,
+    NotFoundError,
+    OSSResumeError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_oss_resume.hooks.settings import ConnectionSettings
-    from airflow_provider_oss_resume.oss import OSSClient, RetryPolicy
+    from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
 
 _TEST_KEY = "airflow-provider-oss-resume/connection-test"
 
@@ -63,23 +69,22 @@ class OSSResumeHook(BaseHook):
         :param retry: how requests are retried; for up to ten minutes by default.
         :param connections: connections kept open, one for each thread that sends.
         """
-        from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, OSSClient
+        from airflow_provider_oss_resume.oss import Credentials, OSSClient
 
         settings = self.settings
-        return OSSClient(
-            settings.endpoint,
-            Credentials(settings.access_key_id, settings.access_key_secret, settings.security_token),
-            settings.region,
-            signature_version=settings.signature_version,
-            addressing_style=settings.addressing_style,
-            network=NetworkSettings(
-                connect_timeout=settings.connect_timeout,
-                read_timeout=settings.read_timeout,
-                verify=settings.verify,
-            ),
-            retry=retry,
-            connections=connections,
-        )
+        try:
+            return OSSClient(
+                settings.endpoint,
+                Credentials(settings.access_key_id, settings.access_key_secret, settings.security_token),
+                settings.region,
+                signature_version=settings.signature_version,
+                addressing_style=settings.addressing_style,
+                network=_network(settings),
+                retry=retry,
+                connections=connections,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(f"connection {self.oss_conn_id!r}: {error}") from error
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether OSS takes the key, and whether the bucket exists if one is named."""
@@ -102,7 +107,8 @@ class OSSResumeHook(BaseHook):
             if error.code == "NoSuchBucket":
                 raise
         except AccessDeniedError as error:
-            if error.code != "AccessDenied":
+            # OSS says "access denied" of a bucket in another region too, and names its endpoint.
+            if error.code != "AccessDenied" or "Endpoint" in error.details.extra:
                 raise
             return f"{client.endpoint} takes the access key; its RAM policy does not allow to look further"
         return f"{client.endpoint} takes the access key" + (f", bucket {bucket} exists" if bucket else "")
@@ -139,3 +145,13 @@ class OSSResumeHook(BaseHook):
             "relabeling": provider_info.RELABELING,
             "placeholders": provider_info.PLACEHOLDERS,
         }
+
+
+def _network(settings: ConnectionSettings) -> NetworkSettings:
+    from airflow_provider_oss_resume.oss import NetworkSettings
+
+    if isinstance(settings.verify, str) and not os.path.exists(settings.verify):
+        raise ConfigurationError(f"no CA bundle at {settings.verify!r} on this worker: correct verify, or leave it out")
+    return NetworkSettings(
+        connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, verify=settings.verify
+    )

@@ -55,50 +55,66 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
 
     :raises ConfigurationError: it lacks something; the message names the connection and the field.
     """
-    extra = connection.extra
-    access_key_id = connection.login or _text(extra, "access_key_id")
-    access_key_secret = connection.password or _text(extra, "access_key_secret")
+    extra = _require_object(connection)
+    access_key_id = connection.login.strip() or _text(extra, "access_key_id")
+    access_key_secret = connection.password.strip() or _text(extra, "access_key_secret")
     _require_keys(connection, access_key_id, access_key_secret)
     return ConnectionSettings(
         endpoint=_endpoint(connection),
         region=_text(extra, "region") or None,
-        bucket=connection.schema or None,
+        bucket=connection.schema.strip() or None,
         access_key_id=access_key_id,
         access_key_secret=access_key_secret,
         security_token=_text(extra, "security_token") or None,
-        addressing_style=_text(extra, "addressing_style") or "auto",
-        signature_version=_text(extra, "signature_version") or "v4",
+        addressing_style=_text(extra, "addressing_style").lower() or "auto",
+        signature_version=_text(extra, "signature_version").lower() or "v4",
         verify=_verify(extra.get("verify")),
         connect_timeout=_seconds(connection, "connect_timeout", 10.0),
         read_timeout=_seconds(connection, "read_timeout", 60.0),
     )
 
 
+def _require_object(connection: ConnectionFields) -> Mapping[str, Any]:
+    if not isinstance(connection.extra, Mapping):  # a list is JSON too
+        raise ConfigurationError(
+            f'connection {connection.conn_id!r}: extra is no JSON object, write it as {{"region": "cn-hangzhou"}}'
+        )
+    return connection.extra
+
+
 def _require_keys(connection: ConnectionFields, access_key_id: str, access_key_secret: str) -> None:
     auth_type = _text(connection.extra, "auth_type") or "AK"
     if auth_type.upper() != "AK":
-        raise ConfigurationError(f"connection {connection.conn_id!r} has auth_type {auth_type!r}: only 'AK' is known")
+        raise ConfigurationError(
+            f"connection {connection.conn_id!r}: auth_type {auth_type!r} is unknown, use 'AK' or leave it out"
+        )
     missing = [name for name, value in (("id", access_key_id), ("secret", access_key_secret)) if not value]
     if missing:
         raise ConfigurationError(
-            f"connection {connection.conn_id!r} has no access key {' and no access key '.join(missing)}: "
+            f"connection {connection.conn_id!r}: no access key {' and no access key '.join(missing)}, "
             "fill login and password, or access_key_id and access_key_secret in its extra"
         )
 
 
 def _endpoint(connection: ConnectionFields) -> str:
-    endpoint = _text(connection.extra, "endpoint") or connection.host
     region = _text(connection.extra, "region").removeprefix("oss-")
+    endpoint = _text(connection.extra, "endpoint") or _host_and_port(connection)
     if not endpoint and region:
         return f"https://oss-{region}.aliyuncs.com"
     if not endpoint:
         raise ConfigurationError(
-            f"connection {connection.conn_id!r} has no endpoint: "
-            "fill host, such as https://oss-cn-hangzhou.aliyuncs.com, or the region"
+            f"connection {connection.conn_id!r}: no endpoint, "
+            "fill host, such as https://oss-cn-hangzhou.aliyuncs.com, or region in its extra"
         )
     if connection.conn_type == OFFICIAL_TYPE and "://" not in endpoint:
-        endpoint = f"https://{endpoint}"  # as the official provider's SDK reads it
-    return f"{endpoint}:{connection.port}" if connection.port else endpoint
+        return f"https://{endpoint}"  # as the official provider's SDK reads it
+    return endpoint
+
+
+def _host_and_port(connection: ConnectionFields) -> str:
+    host = connection.host.strip()
+    # An Airflow URI holds the port apart from the host, even where the host has a scheme.
+    return f"{host.rstrip('/')}:{connection.port}" if host and connection.port else host
 
 
 def _verify(value: Any) -> bool | str:
@@ -109,15 +125,16 @@ def _verify(value: Any) -> bool | str:
 
 
 def _seconds(connection: ConnectionFields, name: str, default: float) -> float:
-    value = connection.extra.get(name)
-    if value in (None, ""):
-        return default
+    text = _text(connection.extra, name)
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        seconds = float(text) if text else default
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
         raise ConfigurationError(
-            f"connection {connection.conn_id!r} has {name} {value!r}: give a number of seconds"
-        ) from None
+            f"connection {connection.conn_id!r}: {name} is {text!r}, give a number of seconds above 0"
+        )
+    return seconds
 
 
 def _text(extra: Mapping[str, Any], name: str) -> str:

@@ -1,0 +1,146 @@
+"""Connections as people write them, good and bad."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.hooks.settings import ConnectionFields, ConnectionSettings, read_settings
+
+HANGZHOU = "https://oss-cn-hangzhou.aliyuncs.com"
+
+
+def read(conn_type: str = "oss_resume", **fields: Any) -> ConnectionSettings:
+    return read_settings(ConnectionFields("oss_default", conn_type, **fields))
+
+
+def own(**fields: Any) -> ConnectionSettings:
+    return read(**{"host": HANGZHOU, "login": "an-id", "password": "a-secret", **fields})
+
+
+def extra(**values: Any) -> ConnectionSettings:
+    return own(extra=values)
+
+
+def official(**values: Any) -> dict[str, Any]:
+    return {
+        "auth_type": "AK",
+        "access_key_id": "an-id",
+        "access_key_secret": "a-secret",
+        "region": "cn-hangzhou",
+        **values,
+    }
+
+
+def test_own_type_with_nothing_but_the_necessary() -> None:
+    assert own() == ConnectionSettings(
+        endpoint=HANGZHOU,
+        region=None,
+        bucket=None,
+        access_key_id="an-id",
+        access_key_secret="a-secret",
+        security_token=None,
+        addressing_style="auto",
+        signature_version="v4",
+        verify=True,
+        connect_timeout=10.0,
+        read_timeout=60.0,
+    )
+
+
+def test_own_type_with_everything() -> None:
+    settings = own(
+        schema="examplebucket",
+        extra={
+            "region": "cn-hangzhou",
+            "security_token": "a-token",
+            "addressing_style": "Path",  # as some write it
+            "signature_version": "V1",
+            "verify": "/etc/ssl/own-ca.pem",
+            "connect_timeout": "2.5",  # the form of Airflow 2 saves text
+            "read_timeout": 120,
+        },
+    )
+    assert settings.bucket == "examplebucket"
+    assert settings.region == "cn-hangzhou"
+    assert settings.security_token == "a-token"
+    assert (settings.addressing_style, settings.signature_version) == ("path", "v1")
+    assert settings.verify == "/etc/ssl/own-ca.pem"
+    assert (settings.connect_timeout, settings.read_timeout) == (2.5, 120.0)
+
+
+def test_a_connection_of_the_official_provider() -> None:
+    settings = read("oss", schema="examplebucket", extra=official())
+    assert (settings.access_key_id, settings.access_key_secret) == ("an-id", "a-secret")
+    assert (settings.endpoint, settings.region, settings.bucket) == (HANGZHOU, "cn-hangzhou", "examplebucket")
+
+
+def test_an_official_endpoint_may_lack_its_scheme_as_the_official_sdk_allows() -> None:
+    settings = read("oss", extra=official(endpoint="oss-cn-hangzhou-internal.aliyuncs.com"))
+    assert settings.endpoint == "https://oss-cn-hangzhou-internal.aliyuncs.com"
+
+
+def test_either_shape_works_under_either_type() -> None:
+    assert read("oss_resume", extra=official()) == read("oss", extra=official())
+    assert own().endpoint == read("oss", host=HANGZHOU, login="an-id", password="a-secret").endpoint
+
+
+@pytest.mark.parametrize("region", ["cn-hangzhou", "oss-cn-hangzhou"])
+def test_the_region_alone_names_the_public_endpoint(region: str) -> None:
+    assert own(host="", extra={"region": region}).endpoint == HANGZHOU
+
+
+def test_the_port_of_a_uri_belongs_to_its_host() -> None:
+    assert own(host="http://127.0.0.1", port=9000).endpoint == "http://127.0.0.1:9000"
+    assert own(host="http://127.0.0.1/", port=9000).endpoint == "http://127.0.0.1:9000"
+    assert own(port=9000, extra={"endpoint": "http://127.0.0.1:1"}).endpoint == "http://127.0.0.1:1"
+
+
+def test_blanks_around_pasted_values_are_dropped() -> None:
+    settings = own(login=" an-id\n", password="a-secret ", schema=" examplebucket ")
+    assert (settings.access_key_id, settings.access_key_secret) == ("an-id", "a-secret")
+    assert settings.bucket == "examplebucket"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [(None, True), ("", True), (True, True), ("True", True), (False, False), ("false", False), ("/ca.pem", "/ca.pem")],
+)
+def test_verify(given: object, meant: bool | str) -> None:
+    assert extra(verify=given).verify == meant
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    fields = ConnectionFields(
+        "c", "oss_resume", host=HANGZHOU, login="an-id", password="a-secret", extra={"security_token": "a-token"}
+    )
+    for shown in (repr(fields), repr(read_settings(fields))):
+        assert "a-secret" not in shown
+        assert "a-token" not in shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"login": "", "password": ""}, "no access key id and no access key secret, fill login and password"),
+        ({"password": " "}, "no access key secret"),
+        ({"login": ""}, "no access key id, fill login"),
+        ({"host": ""}, "no endpoint, fill host, such as https://oss-cn-hangzhou.aliyuncs.com, or region"),
+        ({"extra": {"auth_type": "RAMRole"}}, "auth_type 'RAMRole' is unknown, use 'AK'"),
+        ({"extra": {"connect_timeout": "soon"}}, "connect_timeout is 'soon', give a number of seconds above 0"),
+        ({"extra": {"read_timeout": 0}}, "read_timeout is '0', give a number"),
+        ({"extra": {"read_timeout": -1}}, "read_timeout is '-1'"),
+        ({"extra": {"read_timeout": "nan"}}, "read_timeout is 'nan'"),
+        ({"extra": {"read_timeout": "inf"}}, "read_timeout is 'inf'"),
+        ({"extra": {"read_timeout": [1]}}, "read_timeout is '[1]'"),
+        ({"extra": ["region"]}, "extra is no JSON object"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named_with_its_connection(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        own(**fields)
+    assert "connection 'oss_default': " in str(caught.value)
+    assert said in str(caught.value)
+    assert caught.value.permanent
