@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from airflow_provider_oss_resume.exceptions import NoSuchUploadError
 from airflow_provider_oss_resume.upload.body import PartBody, checksum, new_buffer
-from airflow_provider_oss_resume.upload.completion import Expected, matches
+from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
+from airflow_provider_oss_resume.upload.completion import Expected, matches, put
 from airflow_provider_oss_resume.upload.inquiry import find_decision, load_checkpoint
 from airflow_provider_oss_resume.upload.multipart import Multipart
 from airflow_provider_oss_resume.upload.options import PUT
@@ -41,10 +42,17 @@ class Attempt:
                 raise
             # Aborted by a lifecycle rule or completed by a try we took for dead: the bucket will tell.
             log.warning("%s; looking again", error)
-            result = self._carry_out(find_decision(self._session, self._multipart.ledger.checkpoint()))
+            result = self._again(self._multipart.ledger.checkpoint())
         self._session.reporter.enter(Phase.DONE)
         _log_end(result)
         return result
+
+    def _again(self, checkpoint: Checkpoint) -> UploadResult:
+        # With a client of its own: the other's connections are cut if a thread did not stop in time.
+        old = self._session
+        with old.lasting_client.fork(self._request.max_concurrency + 1) as client:
+            self._session = replace(old, client=client)
+            return self._carry_out(find_decision(self._session, checkpoint, gone=True))
 
     def _carry_out(self, decision: Decision) -> UploadResult:
         if decision.action in (Action.CONTINUE, Action.ADOPT):
@@ -97,7 +105,7 @@ class Attempt:
         body = PartBody(session.source, plan.part(1), new_buffer(), session.meter.counter())
         headers = request.options.headers_for(PUT, request.key)
         session.reporter.begin(plan)
-        stored = session.call(lambda: session.client.put_object(request.bucket, request.key, body, headers))
+        stored = session.call(lambda: put(session.client, request.bucket, request.key, body, headers))
         session.source.check_unchanged()
         if had_checkpoint:
             session.recorder.delete()

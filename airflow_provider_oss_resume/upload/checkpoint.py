@@ -13,6 +13,7 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -25,6 +26,7 @@ from airflow_provider_oss_resume.upload.source import Fingerprint
 SCHEMA = 1
 
 _MD5_HEX = frozenset("0123456789ABCDEF")
+_PLAIN = re.compile(r"[!-~]{1,1024}")
 _Record = TypeVar("_Record")
 
 
@@ -128,8 +130,14 @@ def _checked_content(text: str) -> dict[str, Any]:
     if document.get("schema") != SCHEMA:
         raise CheckpointError(f"the checkpoint has schema {document.get('schema')!r}, this version reads {SCHEMA}")
     content: dict[str, Any] = document["content"]
-    if document.get("sha256") != _digest(_canonical(content)):
+    try:
+        intact = document.get("sha256") == _digest(_canonical(content))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"the checkpoint is JSON beyond bounds ({type(error).__name__})") from error
+    if not intact:
         raise CheckpointError("the checkpoint is damaged: its SHA-256 does not match")
+    if not _PLAIN.fullmatch(str(content.get("upload_id"))):
+        raise CheckpointError("the checkpoint names no upload")
     return content
 
 
@@ -173,8 +181,8 @@ def _unpack(packed: Any) -> tuple[RecordedPart, ...]:
         etags = [raw[start : start + 16].hex().upper() for start in range(0, len(raw), 16)]
     if not len(numbers) == len(etags) == len(crcs) // 8:
         raise ValueError("parts of unequal length")
-    if not all(isinstance(etag, str) for etag in etags):
-        raise TypeError("ETags are not text")
+    if not all(isinstance(etag, str) and _PLAIN.fullmatch(etag) for etag in etags):
+        raise TypeError("ETags are not plain text")
     values = struct.unpack(f">{len(numbers)}Q", crcs)
     return tuple(RecordedPart(*row) for row in zip(numbers, etags, values, strict=True))
 
@@ -192,10 +200,13 @@ def _ranges(numbers: Sequence[int]) -> list[list[int]]:
 
 def _numbers(ranges: Any) -> list[int]:
     numbers: list[int] = []
+    least = 1
     for first, last in ranges:
-        if not (isinstance(first, int) and isinstance(last, int) and 1 <= first <= last <= limits.MAX_PART_NUMBER):
+        # Ascending, so that no text, however forged, unfolds to more than 10,000 of them.
+        if not (isinstance(first, int) and isinstance(last, int) and least <= first <= last <= limits.MAX_PART_NUMBER):
             raise ValueError(f"part numbers {first!r:.20} to {last!r:.20}")
         numbers.extend(range(first, last + 1))
+        least = last + 1
     return numbers
 
 

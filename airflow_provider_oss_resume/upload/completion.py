@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from airflow_provider_oss_resume.exceptions import (
@@ -26,6 +26,7 @@ from airflow_provider_oss_resume.exceptions import (
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part, StoredObject
 from airflow_provider_oss_resume.oss.retry import RetryPolicy
+from airflow_provider_oss_resume.upload.body import PartBody
 from airflow_provider_oss_resume.upload.evidence import head_or_none
 from airflow_provider_oss_resume.upload.transfer import Destination
 
@@ -61,7 +62,26 @@ def complete(
     """
     stored = _until_clear(client, destination, list(parts), expected, wait)
     info = head_or_none(client, destination.bucket, destination.key)
-    require_proof(destination, stored, info, expected)
+    require_proof(f"{destination.bucket}/{destination.key}", stored, info, expected)
+    return stored
+
+
+def put(client: OSSClient, bucket: str, key: str, body: PartBody, headers: Mapping[str, str]) -> StoredObject:
+    """Store a small object by one request and return it, proved by CRC-64.
+
+    :raises AlreadyExistsError: it may not be overwritten, and it was not this very call that made it.
+    """
+    try:
+        stored = client.put_object(bucket, key, body, headers)
+    except AlreadyExistsError:
+        # The object of a lost reply stands in its own way when it may not be overwritten.
+        info = head_or_none(client, bucket, key) if body.attempts > 1 else None
+        if info is None or not matches(info, Expected(len(body), body.crc64)):
+            raise
+        return _as_stored(info)
+    if stored.crc64 is None:
+        info = head_or_none(client, bucket, key)
+        require_proof(f"{bucket}/{key}", stored, info, Expected(len(body), body.crc64))
     return stored
 
 
@@ -70,14 +90,13 @@ def matches(info: ObjectInfo | None, expected: Expected) -> bool:
     return info is not None and info.size == expected.size and info.crc64 == expected.crc64
 
 
-def require_proof(destination: Destination, stored: StoredObject, info: ObjectInfo | None, expected: Expected) -> None:
+def require_proof(where: str, stored: StoredObject, info: ObjectInfo | None, expected: Expected) -> None:
     """Raise :class:`IntegrityError` unless OSS reports the expected size and CRC-64.
 
     Without permission to look at the object the reply of Complete has to do.
     """
     checksum = stored.crc64 if info is None or info.crc64 is None else info.crc64
     size = expected.size if info is None else info.size
-    where = f"{destination.bucket}/{destination.key}"
     if checksum is None:
         raise IntegrityError(f"OSS reports no CRC-64 of {where}, so the object cannot be proved right")
     if (size, checksum) != (expected.size, expected.crc64):
@@ -115,4 +134,8 @@ def _found(client: OSSClient, to: Destination, expected: Expected, error: Except
     if info is None or not matches(info, expected):
         raise error
     log.info("Complete had been done before: %s/%s has the source's size and CRC-64", to.bucket, to.key)
+    return _as_stored(info)
+
+
+def _as_stored(info: ObjectInfo) -> StoredObject:
     return StoredObject(info.etag, info.crc64, info.headers.get("x-oss-version-id"))

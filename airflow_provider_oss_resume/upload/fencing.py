@@ -39,6 +39,8 @@ def is_alive(owner: Owner) -> bool:
 
 def is_same_try_elsewhere(found: Owner, ours: Owner) -> bool:
     """Return whether another living process runs the very same try."""
+    if (found.host, found.pid) == (ours.host, ours.pid):
+        return False  # an earlier upload of this process, whose last word did not reach the store
     return found.try_number == ours.try_number and found.pid != ours.pid and is_alive(found)
 
 

@@ -8,13 +8,14 @@ import time
 from airflow_provider_oss_resume.exceptions import CheckpointError
 from airflow_provider_oss_resume.upload.body import new_buffer, rehash
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, decode
-from airflow_provider_oss_resume.upload.evidence import find_uploads, gather
+from airflow_provider_oss_resume.upload.evidence import find_uploads, gather, head_or_none
 from airflow_provider_oss_resume.upload.fencing import check_not_newer, is_same_try_elsewhere
 from airflow_provider_oss_resume.upload.multipart import abort_quietly
 from airflow_provider_oss_resume.upload.resume import (
     Action,
     Decision,
     Evidence,
+    Listing,
     adoptable,
     bytes_of,
     decide,
@@ -47,17 +48,23 @@ def load_checkpoint(session: Session) -> Checkpoint | None:
     return checkpoint
 
 
-def find_decision(session: Session, checkpoint: Checkpoint | None) -> Decision:
-    """Return what to do, having asked the bucket; an upload that will not be used any more is aborted."""
+def find_decision(session: Session, checkpoint: Checkpoint | None, *, gone: bool = False) -> Decision:
+    """Return what to do, having asked the bucket; an upload that will not be used any more is aborted.
+
+    :param gone: OSS has just said NoSuchUpload of it, which settles the matter where parts may not be listed.
+    """
     evidence: Evidence | None = None
     if checkpoint is not None and unusable(session.target, checkpoint) is None:
         known = checkpoint
         evidence = session.call(lambda: gather(session.client, known))
+        if gone and evidence.listed is Listing.DENIED:
+            stored = session.call(lambda: head_or_none(session.client, known.bucket, known.key))
+            evidence = Evidence(Listing.NO_SUCH_UPLOAD, stored)
     decision = decide(session.target, checkpoint, evidence, rehash=session.request.verify_resume)
     if decision.action is Action.RESTART and checkpoint is not None:
         log.info("restart: %s", decision.reason)
         old = checkpoint
-        session.call(lambda: abort_quietly(session, old))
+        session.call(lambda: abort_quietly(session.client, old))
     if decision.action in (Action.START, Action.RESTART) and session.request.adopt_uploads and not session.is_small:
         return session.call(lambda: _find_upload(session)) or decision
     return decision

@@ -20,12 +20,14 @@ class Ledger:
     """Keep account of one upload's parts; used by one thread.
 
     A part that an earlier try recorded stays recorded until a re-hash finds that it
-    differs, so that dying while re-hashing loses nothing. Until all of those are
-    settled the checkpoint keeps the fingerprint they were recorded under: they say
-    nothing yet about a source that has changed since.
+    differs, so that dying while re-hashing loses nothing. While such records of a
+    source that has changed since stand beside new ones, the checkpoint carries a
+    fingerprint that no source has: whatever is found there next, even the first
+    content again, has to be re-hashed.
 
     :param checkpoint: the one continued, or a new one without parts.
     :param fingerprint: of the source as it is now.
+    :ivar bytes_reused: bytes of proved parts that this try need not send.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Ledger:
         self.plan = plan
         self.settled: dict[int, Part] = {}
         self.reused: set[int] = set()
+        self.bytes_reused = 0
         self.retried = 0
 
     @property
@@ -49,21 +52,13 @@ class Ledger:
         """Return the id of the upload under way."""
         return self._base.upload_id
 
-    @property
-    def bytes_reused(self) -> int:
-        """Return the bytes of proved parts that this try need not send."""
-        return sum(self.plan.part(number).length for number in self.reused)
-
     def settle(self, part: Part, *, sent: bool) -> None:
         """Note a part that the bucket holds with the source's bytes; its CRC-64 is that of the source."""
         if part.crc64 is None:
             raise IntegrityError(f"part {part.number} was settled without a CRC-64")
         self.settled[part.number] = part
         self._recorded[part.number] = RecordedPart(part.number, part.etag, part.crc64)
-        if sent:
-            self.reused.discard(part.number)
-        else:
-            self.reused.add(part.number)
+        self._note_reused(part.number, not sent)
 
     def settle_recorded(self, part: Part) -> None:
         """Note a listed part that needs no proof but its record."""
@@ -73,7 +68,14 @@ class Ledger:
         """Note that the bucket does not hold a part with the source's bytes."""
         self._recorded.pop(number, None)
         self.settled.pop(number, None)
-        self.reused.discard(number)
+        self._note_reused(number, False)
+
+    def _note_reused(self, number: int, reused: bool) -> None:
+        if reused == (number in self.reused):
+            return
+        self.reused ^= {number}
+        length = self.plan.part(number).length
+        self.bytes_reused += length if reused else -length
 
     def crc64(self) -> int:
         """Return the CRC-64 of the whole source, once all parts are settled."""
@@ -82,14 +84,20 @@ class Ledger:
     def checkpoint(self) -> Checkpoint:
         """Return the checkpoint as of now."""
         parts = tuple(self._recorded[number] for number in sorted(self._recorded))
-        proved = len(self._recorded) <= len(self.settled)
         return replace(
             self._base,
-            fingerprint=self._fingerprint if proved else self._base.fingerprint,
+            fingerprint=self._covered(),
             parts=parts,
             bytes_done=sum(self.plan.part(part.number).length for part in parts),
             updated_at=self._clock(),
         )
+
+    def _covered(self) -> Fingerprint:
+        """Return the fingerprint of the source that the records are about."""
+        if len(self._recorded) <= len(self.settled):
+            return self._fingerprint
+        mixed = self.settled and self._base.fingerprint != self._fingerprint
+        return Fingerprint(self.plan.size, tag="") if mixed else self._base.fingerprint
 
     def release(self) -> None:
         """Let the checkpoint say that its owner works on the upload no more, though his process may live on."""

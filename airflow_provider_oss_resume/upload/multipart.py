@@ -11,6 +11,7 @@ The order makes a crash harmless at any point:
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,19 +23,25 @@ from airflow_provider_oss_resume.exceptions import (
     OSSResumeError,
     UploadTakenOver,
 )
+from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, complete
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
+from airflow_provider_oss_resume.upload.evidence import gather
 from airflow_provider_oss_resume.upload.ledger import Ledger
 from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PART
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.progress import Phase, human_size
-from airflow_provider_oss_resume.upload.resume import Action, Decision
+from airflow_provider_oss_resume.upload.recorder import FLUSH_TIMEOUT
+from airflow_provider_oss_resume.upload.resume import Action, Decision, Listing
 from airflow_provider_oss_resume.upload.session import Session
 from airflow_provider_oss_resume.upload.transfer import Destination, Differs, Settled, Transfer
 
 log = logging.getLogger(__name__)
+
+ABORT_TIMEOUT = 2.0
+"""Seconds: Airflow 3 kills the process 5 s after SIGTERM."""
 
 REPAIRS = 3
 """How often a Complete that OSS answers with InvalidPart is mended by sending what it lacks."""
@@ -65,7 +72,7 @@ class Multipart:
             self._move(self._take_over(self._decision))
             stored = self._complete()
         except NoSuchUploadError:
-            raise  # nothing is left that could be kept
+            raise  # nothing is left that could be kept; the caller looks again
         except BaseException as error:  # Airflow's timeouts are no Exceptions
             self._leave(error)
             raise
@@ -81,12 +88,24 @@ class Multipart:
         if decision.action is Action.ADOPT:
             adopted = replace(self._new_checkpoint(decision.upload_id, decision.plan), resumes=1)
             return Ledger(adopted, decision.plan, fingerprint)
-        headers = self._request.options.headers_for(INITIATE, self._request.key)
-        upload_id = session.call(
-            lambda: session.client.initiate_multipart_upload(self._request.bucket, self._request.key, headers)
-        )
+        upload_id = self._initiate(decision.plan)
         crash_point("after_initiate")
         return Ledger(self._new_checkpoint(upload_id, decision.plan), decision.plan, fingerprint)
+
+    def _initiate(self, plan: PartPlan) -> str:
+        session, request, begun = self._session, self._request, list[str]()
+        headers = request.options.headers_for(INITIATE, request.key)
+
+        def initiate() -> None:
+            begun.append(session.client.initiate_multipart_upload(request.bucket, request.key, headers))
+
+        try:
+            session.call(initiate)
+        except BaseException:
+            for upload_id in begun:  # the word to stop came while OSS answered: nobody else knows this id
+                abort_in_time(session, self._new_checkpoint(upload_id, plan))
+            raise
+        return begun[0]
 
     def _new_checkpoint(self, upload_id: str, plan: PartPlan) -> Checkpoint:
         target = self._session.target
@@ -109,6 +128,7 @@ class Multipart:
             if part.number in decision.proved:
                 self.ledger.settle_recorded(part)
         self._log_start(decision)
+        self._report()
         return {part.number: part for part in decision.kept if part.number not in decision.proved}
 
     def _move(self, to_rehash: Mapping[int, Part]) -> None:
@@ -131,20 +151,25 @@ class Multipart:
         else:
             self.ledger.settle(event.part, sent=event.sent)
             self.ledger.retried += max(0, event.attempts - 1)
+        self._report()
+
+    def _report(self) -> None:
         ledger = self.ledger
-        self._session.reporter.note(len(ledger.settled), len(ledger.reused), ledger.bytes_reused)
+        self._session.reporter.note(len(ledger.settled), len(ledger.reused), ledger.bytes_reused, ledger.retried)
 
     def _tick(self) -> None:
         self._session.tick()
         self._session.recorder.offer(self.ledger.text_size(), self.ledger.text)
 
     def _complete(self) -> StoredObject:
+        session = self._session
         for _ in range(REPAIRS):
             try:
                 return self._complete_once()
             except InvalidPartError as error:
                 log.warning("%s; sending again what the bucket lacks", error)
-                self._drop_missing()
+                self._drop_missing(error)
+                session.reporter.enter(Phase.SENDING)
                 self._move({})
         return self._complete_once()
 
@@ -162,16 +187,24 @@ class Multipart:
         crash_point("after_complete")
         return stored
 
-    def _drop_missing(self) -> None:
+    def _drop_missing(self, error: InvalidPartError) -> None:
         """Forget the settled parts that the bucket does not hold as it acknowledged them."""
-        session, request = self._session, self._request
-        listed = session.call(
-            lambda: list(session.client.list_parts(request.bucket, request.key, self.ledger.upload_id))
-        )
-        etags = {part.number: part.etag for part in listed}
-        for part in list(self.ledger.settled.values()):
-            if etags.get(part.number) != part.etag:
-                self.ledger.forget(part.number)
+        session, ledger = self._session, self.ledger
+        listed = session.call(lambda: gather(session.client, ledger.checkpoint())).listed
+        if listed is Listing.NO_SUCH_UPLOAD:
+            raise NoSuchUploadError(error.details)
+        if isinstance(listed, Listing):
+            # May not be listed: doubt the part that OSS names, and all that this try did not send itself.
+            doubted = {str(number) for number in ledger.reused} | {error.details.extra.get("PartNumber", "")}
+            missing = [part for part in ledger.settled.values() if str(part.number) in doubted]
+        else:
+            etags = {part.number: part.etag for part in listed}
+            missing = [part for part in ledger.settled.values() if etags.get(part.number) != part.etag]
+        for part in missing:
+            if part.number not in ledger.reused:
+                session.meter.take_back(part.size)
+            ledger.forget(part.number)
+        self._report()
 
     def _destination(self, operation: str) -> Destination:
         request = self._request
@@ -184,13 +217,15 @@ class Multipart:
         session.reporter.enter(Phase.STOPPED)
         if isinstance(error, UploadTakenOver):
             return
-        if session.cancel.discard or not session.keeps or isinstance(error, AlreadyExistsError):
-            abort_quietly(session, self.ledger.checkpoint())
-            session.recorder.delete()
+        found = not session.keeps and self._decision.action is Action.ADOPT  # not ours to throw away
+        if session.cancel.discard or isinstance(error, AlreadyExistsError) or not (session.keeps or found):
+            abort_in_time(session, self.ledger.checkpoint())
+            session.recorder.delete(FLUSH_TIMEOUT)
             return
         self.ledger.release()
+        checkpoint = self.ledger.checkpoint()
         session.recorder.flush(self.ledger.text())
-        count, size = len(self.ledger.settled), human_size(self.ledger.checkpoint().bytes_done)
+        count, size = len(checkpoint.parts), human_size(checkpoint.bytes_done)
         log.info("stopped: %d of %d parts (%s) stay in the bucket", count, self.ledger.plan.count, size)
 
     def _log_start(self, decision: Decision) -> None:
@@ -216,9 +251,19 @@ class Multipart:
             )
 
 
-def abort_quietly(session: Session, checkpoint: Checkpoint) -> None:
+def abort_in_time(session: Session, checkpoint: Checkpoint) -> None:
+    """Abort an upload in the little time a stopping process has; failing is told only."""
+    with session.lasting_client.fork(1) as client:
+        thread = threading.Thread(target=abort_quietly, args=(client, checkpoint), name="oss-resume-abort", daemon=True)
+        thread.start()
+        thread.join(ABORT_TIMEOUT)
+        if thread.is_alive():
+            log.warning("no answer to aborting upload %s: its parts go on being billed", checkpoint.upload_id)
+            client.cancel()
+
+
+def abort_quietly(client: OSSClient, checkpoint: Checkpoint) -> None:
     """Abort the upload of a checkpoint, so that its parts are not billed for ever; failing is told only."""
-    client = session.lasting_client
     try:
         client.abort_multipart_upload(checkpoint.bucket, checkpoint.key, checkpoint.upload_id)
         log.info("aborted upload %s of %s/%s", checkpoint.upload_id, checkpoint.bucket, checkpoint.key)

@@ -22,6 +22,7 @@ class Progress:
 
     :param bytes_done: in the bucket or on the way there, from this try and earlier ones.
     :param bytes_sent: put on the wire by this try, repeated attempts included.
+    :param parts_retried: attempts to send a part beyond its first.
     :param rate: bytes a second on the wire, over the last seconds.
     """
 
@@ -35,6 +36,7 @@ class Progress:
     parts_reused: int
     elapsed: float
     rate: float
+    parts_retried: int = 0
 
     @property
     def percent(self) -> float:
@@ -46,7 +48,7 @@ class Progress:
     @property
     def eta(self) -> float | None:
         """Return the seconds left at the present rate; ``None`` while nothing moves."""
-        left = self.bytes_total - self.bytes_done
+        left = max(0, self.bytes_total - self.bytes_done)
         return left / self.rate if self.rate > 0 else None
 
 

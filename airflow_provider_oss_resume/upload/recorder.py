@@ -110,9 +110,9 @@ class CheckpointRecorder:
         """Ask the store whether this try still owns the upload; a store that does not answer says nothing."""
         self._answer(self._submit(self._look), tick, FIRST_WRITE_TIMEOUT)
 
-    def delete(self) -> None:
+    def delete(self, timeout: float = FIRST_WRITE_TIMEOUT) -> None:
         """Forget the checkpoint."""
-        self._answer(self._submit(self._store.delete), _look_nowhere, FIRST_WRITE_TIMEOUT)
+        self._answer(self._submit(self._store.delete), _look_nowhere, timeout)
 
     def check(self) -> None:
         """Raise :class:`UploadCancelled` if the store said that this process is not meant to run any more."""
@@ -158,8 +158,9 @@ class CheckpointRecorder:
             return wait_for(future, tick, timeout)
         except NoAnswerError as error:
             self._warn(str(error))
-        except Exception:
-            if not future.done() or isinstance(future.exception(), UploadCancelled):
+        except BaseException as error:
+            # By identity: the store may answer in the very moment the tick raises.
+            if not future.done() or error is not future.exception() or isinstance(error, UploadCancelled):
                 raise  # from the tick, or the store's word to stop
         return None
 

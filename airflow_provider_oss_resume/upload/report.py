@@ -41,9 +41,11 @@ class Reporter:
         self._last_call = float("-inf")
         self._last_log = self._started
         self._plan = PartPlan(0, 1)
+        self._phase = Phase.SENDING
         self._parts_done = 0
         self._parts_reused = 0
         self._bytes_reused = 0
+        self._parts_retried = 0
         self.latest: Progress | None = None
 
     @property
@@ -52,19 +54,22 @@ class Reporter:
         return self._clock() - self._started
 
     def begin(self, plan: PartPlan) -> None:
-        """Note what is to be moved."""
+        """Note what is to be moved; what moved before belonged to an upload that is gone."""
         self._plan = plan
+        self._meter.take_back(self._meter.moved)
+        self.note(0, 0, 0, 0)
 
-    def note(self, parts_done: int, parts_reused: int, bytes_reused: int) -> None:
+    def note(self, parts_done: int, parts_reused: int, bytes_reused: int, parts_retried: int) -> None:
         """Note how far the parts are."""
-        self._parts_done, self._parts_reused, self._bytes_reused = parts_done, parts_reused, bytes_reused
+        self._parts_done, self._parts_reused = parts_done, parts_reused
+        self._bytes_reused, self._parts_retried = bytes_reused, parts_retried
 
     def tick(self) -> None:
         """Report if it is time to."""
         now = self._clock()
         if now - self._last_call >= CALLBACK_INTERVAL:
             self._last_call = now
-            progress = self._progress(Phase.SENDING)
+            progress = self._progress()
             self._call(progress)
             if now - self._last_log >= LOG_INTERVAL:
                 self._last_log = now
@@ -72,12 +77,13 @@ class Reporter:
 
     def enter(self, phase: Phase) -> None:
         """Report a new phase at once."""
-        self._call(self._progress(phase))
+        self._phase = phase
+        self._call(self._progress())
 
-    def _progress(self, phase: Phase) -> Progress:
+    def _progress(self) -> Progress:
         plan, sent = self._plan, self._meter.sent
         return Progress(
-            phase=phase,
+            phase=self._phase,
             bytes_total=plan.size,
             bytes_done=self._bytes_reused + self._meter.moved,
             bytes_sent=sent,
@@ -87,6 +93,7 @@ class Reporter:
             parts_reused=self._parts_reused,
             elapsed=self.elapsed,
             rate=self._rate.update(self._clock(), sent),
+            parts_retried=self._parts_retried,
         )
 
     def _call(self, progress: Progress) -> None:

@@ -58,6 +58,8 @@ class UploadRequest:
         _require_between("multipart_threshold", self.multipart_threshold, 0, limits.MAX_PUT_SIZE)
         if not self.source:
             raise ConfigurationError("no source: give the path of the file to upload")
+        if not isinstance(self.source, (str, os.PathLike)) and not hasattr(self.source, "open"):
+            raise ConfigurationError(f"source is {self.source!r:.60}: give the path of the file to upload")
 
     def as_source(self) -> Source:
         """Return the source; a path is that of a local file."""

@@ -13,7 +13,7 @@ checkpoint            the bucket says       decision
 none                  (not asked)           START
 of another object     (not asked)           RESTART: abort the old upload, it will not be used
 headers differ        (not asked)           RESTART: they were fixed at Initiate
-part size cannot fit  (not asked)           RESTART: the source outgrew 10,000 parts
+part size cannot fit  (not asked)           RESTART: the source outgrew 10,000 parts, or is empty
 usable                these parts           CONTINUE: keep what fits, send the rest
 usable                may not list          CONTINUE: keep what the checkpoint recorded
 usable                no such upload,       CHECK_STORED: perhaps Complete was done and
@@ -124,6 +124,8 @@ def unusable(target: Target, checkpoint: Checkpoint) -> str | None:
         return f"the checkpoint is of endpoint {checkpoint.endpoint}"
     if checkpoint.options_digest != target.options_digest:
         return "the object's headers are not those it was begun with"
+    if target.plan.size == 0:
+        return "the source is empty now, and an empty object has no parts"
     if not fits(target.plan.size, checkpoint.part_size):
         return f"{human_size(target.plan.size)} do not fit into parts of {checkpoint.part_size} bytes"
     return None

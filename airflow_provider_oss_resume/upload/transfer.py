@@ -77,6 +77,10 @@ class Meter:
 
         return add
 
+    def take_back(self, count: int) -> None:
+        """Note that bytes moved before are moved no more."""
+        self.counter()(-count)
+
     @property
     def moved(self) -> int:
         """Return the bytes of parts sent or on their way."""
@@ -146,9 +150,9 @@ class Transfer:
         roles = [True] * concurrency + [False]
         for may_send in roles:
             thread = threading.Thread(target=self._run_worker, args=(may_send,), name="oss-resume-part", daemon=True)
+            thread.start()  # may fail for want of memory: only what runs is waited for
             self._threads.append(thread)
             self._running += 1
-            thread.start()
 
     def _pump(self, on_event: Callable[[Settled | Differs], None]) -> None:
         """Handle what has happened, waiting at most one tick for it."""
