@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
+from airflow_provider_oss_resume.stores.task_state import TaskStateStore
 from airflow_provider_oss_resume.stores.variable import VariableStore
+from airflow_provider_oss_resume.stores.xcom import XComStore, find_anchor
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_oss_resume.upload.store import CheckpointStore
 
-NAMES = ("auto", "variable")
+NAMES = ("auto", "task_state", "variable", "xcom")
 
 
 def require_store(wanted: object) -> None:
     """Raise :class:`ConfigurationError` unless ``wanted`` names a store or is one."""
     if isinstance(wanted, str) and wanted in NAMES:
         return
-    if isinstance(wanted, str) or not all(hasattr(wanted, name) for name in ("load", "save", "delete")):
+    if isinstance(wanted, (str, type)) or not all(hasattr(wanted, name) for name in ("load", "save", "delete")):
         names = ", ".join(repr(name) for name in NAMES)
         raise ConfigurationError(
             f"unknown checkpoint_store {wanted!r}: use {names}, or an object with load(), save(text) and delete()"
         )
 
 
-def choose_store(wanted: str | CheckpointStore, identity: TaskIdentity) -> CheckpointStore:
+def choose_store(wanted: str | CheckpointStore, identity: TaskIdentity, context: Context) -> CheckpointStore:
     """Return the store for a task instance.
 
     :param wanted: as the operator's ``checkpoint_store``.
+    :raises ConfigurationError: this Airflow or this DAG does not have what the store needs.
     """
-    return VariableStore(identity) if isinstance(wanted, str) else wanted
+    if not isinstance(wanted, str):
+        return wanted
+    state: Any = context.get("task_state_store")
+    if wanted == "xcom":
+        return XComStore(identity, find_anchor(context["task"]))
+    if wanted == "variable" or (wanted == "auto" and state is None):
+        return VariableStore(identity)
+    if state is None:
+        raise ConfigurationError(
+            "checkpoint_store='task_state' needs the task state store of Airflow 3.3: "
+            "upgrade, or use 'auto', which takes a Variable where there is none"
+        )
+    return TaskStateStore(state)
