@@ -3,30 +3,51 @@
 from __future__ import annotations
 
 import os
-import socket
-import uuid
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, UploadCancelled
+from airflow_provider_oss_resume.exceptions import OSSResumeError
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
+from airflow_provider_oss_resume.operators.arguments import (
+    mapping,
+    number_or,
+    path,
+    require_callable,
+    text,
+    texts,
+    truth,
+    whole_number,
+)
+from airflow_provider_oss_resume.operators.task import (
+    Observer,
+    counters_of,
+    identify,
+    owner_of,
+    publish,
+    require_hand_over,
+    reschedule,
+    watch_deadline,
+    watch_supervisor,
+)
 from airflow_provider_oss_resume.stores.choose import require_store
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_oss_resume.oss import OSSClient
-    from airflow_provider_oss_resume.stores.naming import TaskIdentity
     from airflow_provider_oss_resume.upload import (
         Cancel,
         CheckpointStore,
-        Owner,
+        ObjectOptions,
         Progress,
         Uploader,
         UploadRequest,
     )
+
+DEFAULT_CONCURRENCY = 4
 
 
 class ResumableUploadOperator(BaseOperator):
@@ -42,8 +63,9 @@ class ResumableUploadOperator(BaseOperator):
     :param bucket_name: default: the connection's schema field. (templated)
     :param oss_conn_id: connection of type ``oss_resume`` or ``oss``. (templated)
     :param durable: keep a checkpoint across tries. Without one a failed upload is aborted.
-    :param checkpoint_store: ``"auto"``, ``"variable"``, or an object with ``load()``,
-        ``save(text)`` and ``delete()``. ``auto`` is ``variable`` at present.
+    :param checkpoint_store: ``"task_state"`` (Airflow 3.3), ``"variable"``, ``"xcom"`` (under a task
+        upstream), or an object with ``load()``, ``save(text)`` and ``delete()``. ``"auto"`` takes the
+        task state store where there is one, else a Variable.
     :param part_size: bytes, 100 KiB to 5 GiB; default: from the file's size, at least 8 MiB. (templated)
     :param max_concurrency: parts sent at the same time, 1 to 256. (templated)
     :param multipart_threshold: files below this many bytes go by one request; default 16 MiB. (templated)
@@ -63,6 +85,12 @@ class ResumableUploadOperator(BaseOperator):
         because a pod eviction looks the same and would destroy hours of work.
     :param verify_resume: read kept parts again to prove them. ``False`` trusts parts whose record,
         listing and file times agree.
+    :param adopt_uploads: without a usable checkpoint, go on with an upload of this key that is in
+        progress in the bucket, where its parts are the source's.
+    :param stop_before_timeout: stop handing out parts this long before ``execution_timeout``, so that
+        those under way are done and the retry has nothing to send twice; at least 5 seconds.
+    :param retry_from_progress: a try that sent at least one part and then failed is run again
+        without using up one of ``retries``; one that sent nothing counts.
     :param progress_callback: called about once a second with a
         :class:`~airflow_provider_oss_resume.upload.Progress`.
     """
@@ -86,22 +114,27 @@ class ResumableUploadOperator(BaseOperator):
         "callback",
         "callback_vars",
         "traffic_limit",
+        "durable",
+        "replace",
+        "verify_resume",
     )
+    # Objects of the DAG author: a copy of a DAG, as Airflow makes them, shares them.
+    shallow_copy_attrs: Sequence[str] = ("checkpoint_store", "progress_callback")
     ui_color = "#ffe3c2"
 
     def __init__(  # noqa: PLR0915 - Airflow wants an attribute for each argument
         self,
         *,
-        source: str,
+        source: str | os.PathLike[str],
         key: str,
         bucket_name: str | None = None,
         oss_conn_id: str = OSSResumeHook.default_conn_name,
-        durable: bool = True,
+        durable: bool | str = True,
         checkpoint_store: str | CheckpointStore = "auto",
         part_size: int | str | None = None,
-        max_concurrency: int | str = 4,
+        max_concurrency: int | str = DEFAULT_CONCURRENCY,
         multipart_threshold: int | str | None = None,
-        replace: bool = True,
+        replace: bool | str = True,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -114,12 +147,17 @@ class ResumableUploadOperator(BaseOperator):
         callback_vars: Mapping[str, str] | None = None,
         traffic_limit: int | str | None = None,
         delete_upload_on_kill: bool = False,
-        verify_resume: bool = True,
+        verify_resume: bool | str = True,
+        adopt_uploads: bool | str = True,
+        stop_before_timeout: timedelta | None = None,
+        retry_from_progress: bool = False,
         progress_callback: Callable[[Progress], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         require_store(checkpoint_store)
+        require_hand_over(stop_before_timeout, self.execution_timeout)
+        require_callable("progress_callback", progress_callback)
         self.source = source
         self.key = key
         self.bucket_name = bucket_name
@@ -143,6 +181,9 @@ class ResumableUploadOperator(BaseOperator):
         self.traffic_limit = traffic_limit
         self.delete_upload_on_kill = delete_upload_on_kill
         self.verify_resume = verify_resume
+        self.adopt_uploads = adopt_uploads
+        self.stop_before_timeout = stop_before_timeout
+        self.retry_from_progress = retry_from_progress
         self.progress_callback = progress_callback
         self._cancel: Cancel | None = None
         self._kill_reason = ""
@@ -170,99 +211,79 @@ class ResumableUploadOperator(BaseOperator):
             self._cancel.request(self._kill_reason, discard=self.delete_upload_on_kill)
 
     def _upload(self, context: Context, cancel: Cancel) -> dict[str, Any]:
-        hook = OSSResumeHook(self.oss_conn_id)
-        request = self._request(self.bucket_name or hook.bucket)
+        hook, identity, observer = OSSResumeHook(self.oss_conn_id), identify(context), Observer(self.progress_callback)
+        request = self._request(text("bucket_name", self.bucket_name) or hook.bucket)
         with hook.get_client() as client:
-            uploader = self._uploader(context, client)
-            return uploader.upload(request, cancel).as_dict()
+            uploader = self._uploader(context, client, cancel, observer)
+            try:
+                result = uploader.upload(request, cancel)
+            except BaseException as error:  # Airflow's timeouts are no Exceptions
+                publish(observer.counters(), identity)
+                if isinstance(error, OSSResumeError):
+                    self._go_on_if_worth_it(error, observer)
+                raise
+        publish(counters_of(result), identity)
+        return result.as_dict()
+
+    def _go_on_if_worth_it(self, error: OSSResumeError, observer: Observer) -> None:
+        """Run again without using up a retry, if this try moved the upload forward."""
+        done, latest = observer.counters(), observer.latest
+        if not self.retry_from_progress or error.permanent or self._kill_reason or not done.parts_sent or not latest:
+            return
+        left = latest.parts_total - latest.parts_done
+        self.log.warning("%s", error)
+        self.log.info("this try sent %d parts, %d are left: going on without using up a retry", done.parts_sent, left)
+        raise reschedule(self.retry_delay) from error
 
     def _request(self, bucket: str | None) -> UploadRequest:
         from airflow_provider_oss_resume.oss.addressing import require_bucket_name
-        from airflow_provider_oss_resume.upload import DEFAULT_MULTIPART_THRESHOLD, ObjectOptions, UploadRequest
+        from airflow_provider_oss_resume.upload import DEFAULT_MULTIPART_THRESHOLD, UploadRequest
 
-        threshold = _whole_number("multipart_threshold", self.multipart_threshold)
         return UploadRequest(
-            source=self.source,
+            source=path("source", self.source),
             bucket=require_bucket_name(bucket),
-            key=self.key,
-            part_size=_whole_number("part_size", self.part_size),
-            max_concurrency=_whole_number("max_concurrency", self.max_concurrency) or 0,
-            multipart_threshold=DEFAULT_MULTIPART_THRESHOLD if threshold is None else threshold,
-            verify_resume=self.verify_resume,
-            options=ObjectOptions(
-                content_type=self.content_type,
-                metadata=self.metadata or {},
-                headers=self.headers or {},
-                acl=self.acl,
-                storage_class=self.storage_class,
-                tags=self.tags or {},
-                server_side_encryption=self.server_side_encryption,
-                kms_key_id=self.kms_key_id,
-                callback=self.callback,
-                callback_vars=self.callback_vars,
-                traffic_limit=_whole_number("traffic_limit", self.traffic_limit),
-                replace=self.replace,
-            ),
+            key=text("key", self.key) or "",
+            part_size=whole_number("part_size", self.part_size),
+            max_concurrency=number_or("max_concurrency", self.max_concurrency, DEFAULT_CONCURRENCY),
+            multipart_threshold=number_or("multipart_threshold", self.multipart_threshold, DEFAULT_MULTIPART_THRESHOLD),
+            verify_resume=truth("verify_resume", self.verify_resume),
+            adopt_uploads=truth("adopt_uploads", self.adopt_uploads),
+            options=self._options(),
         )
 
-    def _uploader(self, context: Context, client: OSSClient) -> Uploader:
+    def _options(self) -> ObjectOptions:
+        from airflow_provider_oss_resume.upload import ObjectOptions
+
+        return ObjectOptions(
+            content_type=text("content_type", self.content_type),
+            metadata=texts("metadata", self.metadata),
+            headers=texts("headers", self.headers),
+            acl=text("acl", self.acl),
+            storage_class=text("storage_class", self.storage_class),
+            tags=texts("tags", self.tags),
+            server_side_encryption=text("server_side_encryption", self.server_side_encryption),
+            kms_key_id=text("kms_key_id", self.kms_key_id),
+            callback=mapping("callback", self.callback),
+            callback_vars=texts("callback_vars", self.callback_vars),
+            traffic_limit=whole_number("traffic_limit", self.traffic_limit),
+            replace=truth("replace", self.replace),
+        )
+
+    def _uploader(self, context: Context, client: OSSClient, cancel: Cancel, observer: Observer) -> Uploader:
         from airflow_provider_oss_resume.stores.choose import choose_store
         from airflow_provider_oss_resume.upload import Uploader
 
-        identity = _identity(context)
+        identity = identify(context)
+        checks = (watch_supervisor(), watch_deadline(cancel, self.stop_before_timeout, self.execution_timeout))
+
+        def watch() -> None:
+            for check in checks:
+                check()
+
         return Uploader(
             client,
-            choose_store(self.checkpoint_store, identity) if self.durable else None,
-            owner=_owner(identity, context["ti"].try_number),
-            progress=self.progress_callback,
-            watch=_orphan_watch(),
+            choose_store(self.checkpoint_store, identity, context) if truth("durable", self.durable) else None,
+            owner=owner_of(identity, context["ti"].try_number),
+            progress=observer,
+            watch=watch,
         )
-
-
-def _whole_number(name: str, value: int | str | None) -> int | None:
-    """Return a number that may have come from a template as text."""
-    if value is None or isinstance(value, int):
-        return value
-    text = str(value).strip()
-    if text in ("", "None"):  # what a template makes of an undefined value
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise ConfigurationError(f"{name} is {value!r}: give a whole number") from None
-
-
-def _identity(context: Context) -> TaskIdentity:
-    from airflow_provider_oss_resume.stores.naming import TaskIdentity
-
-    ti = context["ti"]
-    return TaskIdentity(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
-
-
-def _owner(identity: TaskIdentity, try_number: int) -> Owner:
-    from airflow_provider_oss_resume.upload import Owner
-
-    return Owner(
-        dag_id=identity.dag_id,
-        run_id=identity.run_id,
-        task_id=identity.task_id,
-        map_index=identity.map_index,
-        try_number=try_number,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        nonce=uuid.uuid4().hex,
-    )
-
-
-def _orphan_watch() -> Callable[[], None]:
-    """Return a function that raises once Airflow's supervisor of this process has died.
-
-    Airflow then starts another try some time later, and this one would go on beside it.
-    """
-    parent = os.getppid()
-
-    def watch() -> None:
-        if os.getppid() != parent:
-            raise UploadCancelled("Airflow's supervisor of this task is gone: stopping, a new try will go on")
-
-    return watch

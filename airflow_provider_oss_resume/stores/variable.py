@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_provider_oss_resume.exceptions import CheckpointError, UploadCancelled
+from airflow_provider_oss_resume.exceptions import CheckpointError
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
-
-_GONE = (BrokenPipeError, EOFError, ConnectionResetError)
+from airflow_provider_oss_resume.stores.supervisor import airflow_calls
 
 
 class VariableStore:
@@ -22,11 +21,9 @@ class VariableStore:
     def load(self) -> str | None:
         from airflow.providers.common.compat.sdk import Variable
 
-        # By position: the default is called default_var in Airflow 2 and default in 3.
-        try:
+        with airflow_calls():
+            # By position: the default is called default_var in Airflow 2 and default in 3.
             text: str | None = Variable.get(self.key, None)
-        except _GONE as error:
-            raise _orphan(error) from error
         return text
 
     def save(self, text: str) -> None:
@@ -37,10 +34,8 @@ class VariableStore:
         """
         from airflow.providers.common.compat.sdk import Variable
 
-        try:
+        with airflow_calls():
             Variable.set(self.key, text, description=self._description)
-        except _GONE as error:
-            raise _orphan(error) from error
         if not self._echoed and self.load() != text:
             raise CheckpointError(
                 f"Variable {self.key} does not read back as written: "
@@ -51,11 +46,5 @@ class VariableStore:
     def delete(self) -> None:
         from airflow.providers.common.compat.sdk import Variable
 
-        try:
+        with airflow_calls():
             Variable.delete(self.key)
-        except _GONE as error:
-            raise _orphan(error) from error
-
-
-def _orphan(error: Exception) -> UploadCancelled:
-    return UploadCancelled(f"Airflow's supervisor of this task is gone ({type(error).__name__}): stopping")
