@@ -21,4 +21,5 @@ with DAG(
         part_size=256 * 1024,
         multipart_threshold=1024 * 1024,
         max_concurrency=4,
+        checkpoint_store="variable",  # the one that both versions have
     )
