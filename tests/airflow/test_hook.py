@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -21,10 +20,10 @@ SECRET = "AsE/cre+t &of=30%characters..."
 
 
 @pytest.fixture
-def env(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+def env(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Sets the connection of a test."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    yield monkeypatch
+    return monkeypatch
 
 
 def hook_of(env: pytest.MonkeyPatch, connection: str | dict[str, Any]) -> OSSResumeHook:
