@@ -94,7 +94,7 @@ $(UV):
 
 $(VENVS)/airflow3/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW3).txt
 	@echo "installing Airflow $(AIRFLOW3) and the tools"
-	@$(UV_ENV) $(UV) venv --quiet --clear --python $(PYTHON) $(VENVS)/airflow3
+	@test -x $(PY3) || $(UV_ENV) $(UV) venv --quiet --python $(PYTHON) $(VENVS)/airflow3
 	@$(INSTALL) --python $(PY3) --constraints constraints/airflow-$(AIRFLOW3).txt \
 	  apache-airflow==$(AIRFLOW3) --group test --group lint --editable '.[devserver]'
 	@touch $@
@@ -102,7 +102,7 @@ $(VENVS)/airflow3/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW
 # Airflow 2.11 ends at Python 3.12.
 $(VENVS)/airflow2/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW2).txt
 	@echo "installing Airflow $(AIRFLOW2)"
-	@$(UV_ENV) $(UV) venv --quiet --clear --python '>=3.10,<3.13' $(VENVS)/airflow2 \
+	@test -x $(PY2) || $(UV_ENV) $(UV) venv --quiet --python '>=3.10,<3.13' $(VENVS)/airflow2 \
 	  || { echo "Airflow 2.11 needs Python 3.10, 3.11 or 3.12 beside $$($(PYTHON) -V)."; exit 1; }
 	@$(INSTALL) --python $(PY2) --constraints constraints/airflow-$(AIRFLOW2).txt \
 	  apache-airflow==$(AIRFLOW2) --group airflow-tests --editable '.[devserver]'

@@ -40,6 +40,7 @@ def play(*, keep: bool) -> int:
     if keep:
         demo.invite()
         return 0
+    demo.screen.text("  Everything is stopped again; `make demo KEEP=1` leaves it up to look at.\n")
     return _end(demo, 0)
 
 

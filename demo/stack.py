@@ -115,6 +115,10 @@ class AirflowStack:
         )
         return TaskState(*rows[0]) if rows else TaskState(None, 0, 0)
 
+    def newest_run(self) -> str:
+        """Return the id of the DAG run that was created last."""
+        return str(self.query("select run_id from dag_run order by id desc limit 1")[0][0])
+
     def xcom(self, run_id: str, task_id: str) -> Any:
         """Return what the task returned."""
         rows = self.query(

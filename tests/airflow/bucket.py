@@ -74,9 +74,19 @@ def parts_held(server: DevServer, key: str) -> list[int]:
 
 def stored_sha256(server: DevServer, key: str) -> str:
     """Return the digest of an object's bytes."""
-    credentials = Credentials(server.access_key_id, server.access_key_secret)
     digest = hashlib.sha256()
-    with OSSClient(server.url, credentials, server.region) as client, client.get_object(NAME, key) as (_, blocks):
+    with client(server) as reader, reader.get_object(NAME, key) as (_, blocks):
         for block in blocks:
             digest.update(block)
     return digest.hexdigest()
+
+
+def unfinished_uploads(server: DevServer, key: str) -> list[str]:
+    """Return the ids of the multipart uploads that were neither completed nor aborted."""
+    with client(server) as reader:
+        return [upload.upload_id for upload in reader.list_multipart_uploads(NAME, key)]
+
+
+def client(server: DevServer) -> OSSClient:
+    """Return a client with the server's keys."""
+    return OSSClient(server.url, Credentials(server.access_key_id, server.access_key_secret), server.region)
