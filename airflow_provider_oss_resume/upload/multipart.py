@@ -27,6 +27,7 @@ from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, complete
+from airflow_provider_oss_resume.upload.conform import conform
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
 from airflow_provider_oss_resume.upload.evidence import gather
 from airflow_provider_oss_resume.upload.ledger import Ledger
@@ -71,6 +72,8 @@ class Multipart:
             crash_point("after_first_checkpoint")
             self._move(self._take_over(self._decision))
             stored = self._complete()
+            if self._decision.action is Action.ADOPT:
+                stored = self._conform() or stored
         except NoSuchUploadError:
             raise  # nothing is left that could be kept; the caller looks again
         except BaseException as error:  # Airflow's timeouts are no Exceptions
@@ -186,6 +189,14 @@ class Multipart:
         )
         crash_point("after_complete")
         return stored
+
+    def _conform(self) -> StoredObject | None:
+        session, ledger, request = self._session, self.ledger, self._request
+        expected, wanted = (
+            Expected(ledger.plan.size, ledger.crc64()),
+            request.options.headers_for(INITIATE, request.key),
+        )
+        return session.call(lambda: conform(session.client, self._destination(COMPLETE), wanted, expected))
 
     def _drop_missing(self, error: InvalidPartError) -> None:
         """Forget the settled parts that the bucket does not hold as it acknowledged them."""
