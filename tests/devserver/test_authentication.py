@@ -4,6 +4,7 @@ shown in tests/conformance/sdk."""
 from __future__ import annotations
 
 import base64
+import http.client
 import time
 from urllib.parse import quote
 
@@ -109,6 +110,19 @@ def test_both_spellings_of_the_authorization_header(wire: Wire) -> None:
         assert wire.raw("GET", wire.target(None, {}), sent).status == 200
     sent["abc"] = "changed"
     assert wire.raw("GET", wire.target(None, {}), sent).error == (403, "SignatureDoesNotMatch")
+
+
+def test_a_refused_body_does_not_block_the_connection(wire: Wire) -> None:
+    """The server answers before it has read the body, and the next request on the connection works."""
+    connection = http.client.HTTPConnection(wire.url.removeprefix("http://"), timeout=20)
+    for secret, status in (("wrong", 403), ("test-secret", 200), ("wrong", 403), ("test-secret", 200)):
+        request = SignableRequest("PUT", wire.bucket, "key")
+        headers = wire.signer.sign(request, Credentials("test-id", secret), wire.now())
+        connection.request("PUT", wire.target("key", {}), b"x" * (4 << 20), headers)
+        reply = connection.getresponse()
+        reply.read()
+        assert reply.status == status
+    connection.close()
 
 
 def test_an_unknown_key_id(wire: Wire) -> None:

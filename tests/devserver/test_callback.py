@@ -133,9 +133,7 @@ def test_the_next_url_is_tried_when_one_is_down(wire: Wire, listener: Listener) 
         (encoded({"callbackUrl": "http://h", "callbackBody": "x"}), encoded({"x:Who": "me"})),
     ],
 )
-def test_a_broken_callback_is_refused_before_anything_is_stored(
-    wire: Wire, callback: str, variables: str
-) -> None:
+def test_a_broken_callback_is_refused_before_anything_is_stored(wire: Wire, callback: str, variables: str) -> None:
     headers = {"x-oss-callback": callback, **({"x-oss-callback-var": variables} if variables else {})}
     assert wire.send("PUT", "key", {}, headers, b"x").error == (400, "InvalidArgument")
     assert wire.send("HEAD", "key").status == 404

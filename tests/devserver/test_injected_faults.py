@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultMoment, FaultRule, RequestRecord
-from airflow_provider_oss_resume.oss.credentials import Credentials
 from airflow_provider_oss_resume.oss.crc64 import crc64
+from airflow_provider_oss_resume.oss.credentials import Credentials
 from tests.devserver.wire import MIN_PART, Wire, content_md5, half_a_request, md5
 
 CUT = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)
@@ -85,9 +85,7 @@ def test_a_slow_reader(server: DevServer, wire: Wire) -> None:
     ("when", "low", "high"),
     [(FaultMoment.BEFORE, 0, 0), (FaultMoment.MIDDLE, SIZE // 2, SIZE - 1), (FaultMoment.AFTER, SIZE, SIZE)],
 )
-def test_a_reset_and_nothing_is_applied(
-    server: DevServer, wire: Wire, when: FaultMoment, low: int, high: int
-) -> None:
+def test_a_reset_and_nothing_is_applied(server: DevServer, wire: Wire, when: FaultMoment, low: int, high: int) -> None:
     server.plan(FaultRule(FaultKind.RESET, "PutObject", when=when))
     with pytest.raises(CUT):
         wire.send("PUT", "key", body=b"x" * SIZE)

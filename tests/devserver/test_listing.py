@@ -47,9 +47,7 @@ def test_folders(wire: Wire) -> None:
 
 
 def test_encoding_type_url(wire: Wire) -> None:
-    answer = filled(wire).send(
-        "GET", None, {"encoding-type": "url", "prefix": "d ", "delimiter": "/", "marker": "a b"}
-    )
+    answer = filled(wire).send("GET", None, {"encoding-type": "url", "prefix": "d ", "delimiter": "/", "marker": "a b"})
     told = [answer.text(name) for name in ("Prefix", "Delimiter", "Marker", "EncodingType", "Contents/Key")]
     assert told == ["d%20", "%2F", "a%20b", "url", "d%20%C3%BC"]
 

@@ -230,7 +230,7 @@ def test_encoding_type_url_in_initiate_and_complete(wire: Wire) -> None:
     assert (answer.text("Key"), answer.text("EncodingType")) == ("a%26%01%C3%BC", "url")
     upload_id = answer.text("UploadId") or ""
     parts = [(1, wire.part("a&\x01ü", upload_id, 1, b"x").headers["etag"])]
-    done = wire.complete("a&\x01ü", upload_id, parts, **{"encoding-type": "url"})
+    done = wire.complete("a&\x01ü", upload_id, parts, encoding_type="url")
     assert done.text("Key") == "a%26%01%C3%BC"
 
 

@@ -140,9 +140,14 @@ def test_a_directory_serves_one_server_at_a_time(own_server: DevServer) -> None:
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     storage = open_storage(tmp_path)
     database = storage.buckets.database
-    with pytest.raises(sqlite3.IntegrityError), transaction(database):
-        storage.buckets.save(BucketRecord("examplebucket", 0.0))
-        database.execute("INSERT INTO buckets VALUES ('examplebucket', NULL, NULL, NULL)")
+
+    def half() -> None:
+        with transaction(database):
+            storage.buckets.save(BucketRecord("examplebucket", 0.0))
+            database.execute("INSERT INTO buckets VALUES ('examplebucket', NULL, NULL, NULL)")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        half()
     assert storage.buckets.all() == []
     database.close()
     storage.lock.close()

@@ -116,7 +116,8 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         **query: str,
     ) -> Answer:
-        return self.send("POST", key, {"uploadId": upload_id, **query}, headers, complete_body(parts))
+        named = {name.replace("_", "-"): value for name, value in query.items()}
+        return self.send("POST", key, {"uploadId": upload_id, **named}, headers, complete_body(parts))
 
 
 def complete_body(parts: Iterable[tuple[int, str]]) -> bytes:
