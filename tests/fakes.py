@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.credentials import Credentials
 
 
@@ -57,7 +58,11 @@ class RenewableProvider:
 
 @dataclass
 class BlockBody:
-    """A request body in blocks, as the engine has it: with the CRC-64 of what was last read."""
+    """A request body in blocks, as the engine has it: with the CRC-64 of what was last read.
+
+    :ivar reads: how often it was read from the start.
+    :ivar on_block: told the position of each block before it is read.
+    """
 
     content: bytes
     block_size: int = 64 * 1024
@@ -70,10 +75,13 @@ class BlockBody:
 
     def __iter__(self) -> Iterator[memoryview]:
         self.reads += 1
+        self.crc64 = 0
         view = memoryview(self.content)
         for start in range(0, len(view), self.block_size):
             self.on_block(start)
-            yield view[start : start + self.block_size]
+            block = view[start : start + self.block_size]
+            self.crc64 = crc64(block, self.crc64)
+            yield block
 
 
 def constant(value: float) -> Callable[[], float]:
