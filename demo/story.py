@@ -167,8 +167,9 @@ class Demo:
     def _resume_line(self) -> str:
         """Return what the second try's task log says about resuming, as soon as it does."""
         for log in self._airflow.home.glob("logs/**/task_id=upload/attempt=2.log"):
-            events = (json.loads(line).get("event", "") for line in log.read_text().splitlines(keepends=True)[:-1])
-            return next((str(event) for event in events if str(event).startswith("resume:")), "")
+            whole_lines = log.read_text().split("\n")[:-1]
+            events = (str(json.loads(line).get("event", "")) for line in whole_lines)
+            return next((event for event in events if event.startswith("resume:")), "")
         return ""
 
     def _report(self) -> None:
