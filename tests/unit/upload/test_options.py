@@ -1,0 +1,184 @@
+"""Which request carries which option (oss-protocol.md section 1.2), and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PART, PUT, ObjectOptions, places
+
+OPERATIONS = (PUT, INITIATE, PART, COMPLETE)
+OBJECT = {PUT, INITIATE}
+CALLBACK = {"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "bucket=${bucket}"}
+
+
+def encoded(value: object) -> str:
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value", "carried_by"),
+    [
+        ({"content_type": "text/x-orders"}, "content-type", "text/x-orders", OBJECT),
+        ({"headers": {"Cache-Control": "no-store"}}, "cache-control", "no-store", OBJECT),
+        ({"headers": {"Content-Disposition": "inline"}}, "content-disposition", "inline", OBJECT),
+        ({"headers": {"Content-Encoding": "zstd"}}, "content-encoding", "zstd", OBJECT),
+        ({"headers": {"Content-Language": "de"}}, "content-language", "de", OBJECT),
+        ({"headers": {"Expires": "0"}}, "expires", "0", OBJECT),
+        ({"metadata": {"Owner": "Zoë"}}, "x-oss-meta-owner", "Zoë", OBJECT),
+        ({"headers": {"x-oss-meta-empty": ""}}, "x-oss-meta-empty", "", OBJECT),
+        ({"storage_class": "IA"}, "x-oss-storage-class", "IA", OBJECT),
+        ({"tags": {"a b": "c/d", "é": ""}}, "x-oss-tagging", "a%20b=c/d&%C3%A9=", OBJECT),
+        ({"server_side_encryption": "AES256"}, "x-oss-server-side-encryption", "AES256", OBJECT),
+        (
+            {"server_side_encryption": "KMS", "kms_key_id": "9468"},
+            "x-oss-server-side-encryption-key-id",
+            "9468",
+            OBJECT,
+        ),
+        (
+            {"headers": {"x-oss-server-side-data-encryption": "SM4"}},
+            "x-oss-server-side-data-encryption",
+            "SM4",
+            OBJECT,
+        ),
+        ({"replace": False}, "x-oss-forbid-overwrite", "true", {PUT, INITIATE, COMPLETE}),
+        ({"acl": "public-read"}, "x-oss-object-acl", "public-read", {PUT, COMPLETE}),
+        ({"callback": CALLBACK}, "x-oss-callback", encoded(CALLBACK), {PUT, COMPLETE}),
+        (
+            {"callback": CALLBACK, "callback_vars": {"x:run": "1"}},
+            "x-oss-callback-var",
+            encoded({"x:run": "1"}),
+            {PUT, COMPLETE},
+        ),
+        ({"traffic_limit": 819_200}, "x-oss-traffic-limit", "819200", {PUT, PART}),
+        ({"headers": {"x-oss-request-payer": "requester"}}, "x-oss-request-payer", "requester", set(OPERATIONS)),
+    ],
+)
+def test_each_option_goes_where_oss_takes_it(
+    options: dict[str, Any], name: str, value: str, carried_by: set[str]
+) -> None:
+    made = ObjectOptions(**options)
+    assert {one: made.headers_for(one, "a").get(name) for one in OPERATIONS} == {
+        one: value if one in carried_by else None for one in OPERATIONS
+    }
+
+
+def test_a_plain_upload_says_only_what_it_is() -> None:
+    plain = ObjectOptions()
+    assert plain.headers_for(INITIATE, "a.csv") == plain.headers_for(PUT, "a.csv") == {"content-type": "text/csv"}
+    assert plain.headers_for(PART, "a.csv") == plain.headers_for(COMPLETE, "a.csv") == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "content_type"),
+    [
+        ("a.json", "application/json"),
+        ("a.csv.gz", "application/gzip"),  # not text/csv: these are compressed bytes
+        ("a.tar.bz2", "application/x-tar"),
+        ("a", "application/octet-stream"),
+        ("a.unheard-of", "application/octet-stream"),
+    ],
+)
+def test_the_content_type_is_guessed_from_the_key(key: str, content_type: str) -> None:
+    assert ObjectOptions().headers_for(PUT, key)["content-type"] == content_type
+
+
+def test_a_given_content_type_wins_over_a_guess() -> None:
+    given = ObjectOptions(headers={"Content-TYPE": "text/plain"})
+    assert given.headers_for(PUT, "a.csv")["content-type"] == "text/plain"
+    assert (
+        ObjectOptions(content_type="a/b", headers={"content-type": "c/d"}).headers_for(PUT, "a")["content-type"]
+        == "a/b"
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"content_type": "text/plain"},
+        {"headers": {"content-type": "application/octet-stream"}},  # even where the guess would say the same
+        {"headers": {"cache-control": "no-store"}},
+        {"metadata": {"a": "b"}},
+        {"storage_class": "IA"},
+        {"tags": {"a": "b"}},
+        {"server_side_encryption": "AES256"},
+        {"replace": False},
+    ],
+)
+def test_the_digest_tells_headers_that_initiate_fixes(changed: dict[str, Any]) -> None:
+    assert ObjectOptions(**changed).digest("a") != ObjectOptions().digest("a")
+
+
+@pytest.mark.parametrize("changed", [{"acl": "private"}, {"callback": CALLBACK}, {"traffic_limit": 819_200}])
+def test_the_digest_ignores_what_can_still_be_changed(changed: dict[str, Any]) -> None:
+    assert ObjectOptions(**changed).digest("a") == ObjectOptions().digest("a")
+
+
+def test_the_digest_ignores_a_guess_because_another_worker_may_guess_otherwise() -> None:
+    assert ObjectOptions().digest("a.csv") == ObjectOptions().digest("a.json")
+
+
+def test_the_digest_ignores_the_order_of_headers() -> None:
+    one, other = {"a": "1", "b": "2"}, {"B": "2", "A": "1"}
+    assert ObjectOptions(metadata=one).digest("a") == ObjectOptions(metadata=other).digest("a")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"acl": "secret"}, "unknown acl 'secret': use one of default, private"),
+        ({"storage_class": "Cold"}, "unknown storage_class 'Cold': use one of Standard"),
+        ({"server_side_encryption": "ROT13"}, "unknown server_side_encryption 'ROT13': use one of AES256"),
+        ({"kms_key_id": "9468"}, "kms_key_id needs server_side_encryption='KMS': give both"),
+        ({"server_side_encryption": "AES256", "kms_key_id": "9468"}, "kms_key_id needs"),
+        ({"server_side_encryption": "KMS", "kms_key_id": 9468}, "'kms_key_id' of type int: give a text"),
+        ({"traffic_limit": 245_759}, "traffic_limit 245759 is out of bounds: OSS takes 245760 to 838860800"),
+        ({"traffic_limit": 838_860_801}, "traffic_limit 838860801 is out of bounds"),
+        ({"traffic_limit": "819200"}, "traffic_limit '819200' is out of bounds"),
+        ({"content_type": 5}, "'content_type' of type int: give a text"),
+        ({"content_type": "text/plain\r\nx-evil: 1"}, "'content_type' holds a control character: remove"),
+        ({"metadata": {"a_b": "1"}}, "illegal metadata name 'a_b': use letters, digits and hyphens"),
+        ({"metadata": {"": "1"}}, "illegal metadata name ''"),
+        ({"metadata": {"a": 1}}, "metadata has 'a' of type int: give a text"),
+        ({"metadata": {"a": "1\n2"}}, "metadata 'a' holds a control character"),
+        ({"metadata": {"a": "é" * 4096}}, "metadata has 8193 bytes: OSS takes 8192"),
+        ({"metadata": "{'a': 'b'}"}, "give a mapping of names to texts"),
+        ({"headers": {"x-oss-new": "1"}}, "header 'x-oss-new' is none that an upload can carry: cache-control,"),
+        ({"headers": {"Content-Length": "1"}}, "header 'Content-Length' is set by the upload itself: leave it out"),
+        ({"headers": {"Cache-Control": 5}}, "headers has 'Cache-Control' of type int: give a text"),
+        ({"headers": {"Cache-Control": "a\x00"}}, "headers 'Cache-Control' holds a control character"),
+        ({"headers": ["Cache-Control"]}, "give a mapping"),
+        ({"tags": {f"k{number}": "v" for number in range(11)}}, "11 tags: OSS takes 10"),
+        ({"tags": {"": "v"}}, "illegal tag '': names have 1 to 128 bytes, values up to 256"),
+        ({"tags": {"é" * 65: "v"}}, "illegal tag"),
+        ({"tags": {"k": "v" * 257}}, "illegal tag 'k'"),
+        ({"tags": {"k": None}}, "tags has 'k' of type NoneType: give a text"),
+        ({"callback": {"callbackUrl": "http://127.0.0.1/"}}, "callback needs callbackUrl and callbackBody"),
+        ({"callback": "http://127.0.0.1/"}, "callback is 'http://127.0.0.1/': give a mapping"),
+        ({"callback": {**CALLBACK, "callbackHost": object()}}, "callback cannot be written as JSON"),
+        ({"callback_vars": {"x:a": "1"}}, "callback_vars without a callback: give both"),
+        ({"callback": CALLBACK, "callback_vars": {"a": "1"}}, "illegal callback variable 'a': it must start with 'x:'"),
+        ({"callback": CALLBACK, "callback_vars": {"x:A": "1"}}, "illegal callback variable 'x:A'.*lower case"),
+        ({"callback": CALLBACK, "callback_vars": ["x:a"]}, "callback_vars is .*give a mapping"),
+    ],
+)
+def test_what_oss_would_refuse_is_refused_before_anything_is_sent(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ObjectOptions(**options)
+
+
+def test_what_is_just_legal_is_taken() -> None:
+    ObjectOptions(
+        metadata={"a": "é" * 4095 + "b"},
+        tags={"é" * 64: "v" * 256, **{f"k{number}": "" for number in range(9)}},
+        traffic_limit=245_760,
+    )
+
+
+def test_an_unknown_header_has_no_place() -> None:
+    assert places("x-oss-unknown") == frozenset()

@@ -1,0 +1,311 @@
+"""The thread that talks to the store: how often it writes, and what a store can do to an upload (nothing)."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from airflow_provider_oss_resume.exceptions import UploadCancelled
+from airflow_provider_oss_resume.stores.memory import MemoryStore
+from airflow_provider_oss_resume.upload import recorder as module
+from airflow_provider_oss_resume.upload.recorder import CheckpointRecorder, WritePolicy
+from airflow_provider_oss_resume.upload.store import CheckpointStore, NoStore
+from tests.fakes import FakeClock
+
+TEN_SECONDS = 10.0
+
+
+def nothing() -> None:
+    """Look around and find nothing."""
+
+
+class CountingStore(MemoryStore):
+    """A store that keeps all it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.saved: list[str] = []
+        self.threads: set[str] = set()
+
+    def load(self) -> str | None:
+        self.threads.add(threading.current_thread().name)
+        return super().load()
+
+    def save(self, text: str) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.saved.append(text)
+        super().save(text)
+
+
+class RaisingStore:
+    """A store that fails in its own way each time."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def load(self) -> str | None:
+        raise self._error
+
+    def save(self, text: str) -> None:
+        raise self._error
+
+    def delete(self) -> None:
+        raise self._error
+
+
+class HangingStore(MemoryStore):
+    """A store that answers when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def load(self) -> str | None:
+        self.let_go.wait(TEN_SECONDS)
+        return super().load()
+
+    def save(self, text: str) -> None:
+        self.let_go.wait(TEN_SECONDS)
+        super().save(text)
+
+    def delete(self) -> None:
+        self.let_go.wait(TEN_SECONDS)
+        super().delete()
+
+
+@pytest.fixture
+def hanging() -> Iterator[HangingStore]:
+    store = HangingStore()
+    yield store
+    store.let_go.set()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOAD_TIMEOUT", "FIRST_WRITE_TIMEOUT", "FLUSH_TIMEOUT"):
+        monkeypatch.setattr(module, name, 0.0)
+
+
+def recorder_of(
+    store: CheckpointStore,
+    policy: WritePolicy | None = None,
+    clock: Callable[[], float] | None = None,
+    fence: Callable[[str | None], None] = lambda _text: None,
+) -> closing[CheckpointRecorder]:
+    return closing(CheckpointRecorder(store, policy or WritePolicy(), clock or FakeClock(), fence))
+
+
+def test_what_is_written_first_is_there_when_it_returns() -> None:
+    store = CountingStore()
+    with recorder_of(store) as recorder:
+        assert recorder.load(nothing) is None
+        recorder.write_first("first", nothing)
+        assert store.saved == ["first"]
+        assert recorder.load(nothing) == "first"
+        recorder.delete()
+        assert store.text is None
+
+
+def test_every_call_is_made_on_one_thread_and_not_on_the_callers() -> None:
+    store = CountingStore()
+    with recorder_of(store) as recorder:
+        recorder.load(nothing)
+        recorder.write_first("first", nothing)
+        recorder.flush("last")
+    assert store.threads == {"oss-resume-store"}
+
+
+def test_its_thread_ends_with_it() -> None:
+    before = threading.active_count()
+    with recorder_of(NoStore()) as recorder:
+        recorder.write_first("first", nothing)
+        thread = next(one for one in threading.enumerate() if one.name == "oss-resume-store")
+    thread.join(TEN_SECONDS)
+    assert threading.active_count() == before
+
+
+def offered(recorder: CheckpointRecorder, text: str) -> None:
+    """Offer a text, and wait until the store thread is idle again."""
+    recorder.offer(len(text), lambda: text)
+    recorder.load(nothing)
+
+
+def test_it_writes_no_oftener_than_the_interval() -> None:
+    store, clock = CountingStore(), FakeClock()
+    with recorder_of(store, WritePolicy(interval=5.0), clock) as recorder:
+        recorder.write_first("0", nothing)
+        for second in range(1, 12):
+            clock.now += 1.0
+            offered(recorder, str(second))
+    assert store.saved == ["0", "5", "10"]
+
+
+def test_while_a_write_is_under_way_no_other_begins(hanging: HangingStore) -> None:
+    clock, rendered = FakeClock(), list[str]()
+
+    def render() -> str:
+        rendered.append("abc"[len(rendered)])
+        return rendered[-1]
+
+    with recorder_of(hanging, WritePolicy(interval=0.0), clock) as recorder:
+        for _ in range(3):
+            clock.now += 100.0
+            recorder.offer(1, render)
+        hanging.let_go.set()
+        recorder.load(nothing)
+    assert rendered == ["a"]
+    assert hanging.text == "a"
+
+
+@pytest.mark.parametrize("parts", [1, 100, 10_000])
+def test_all_writes_together_cost_no_more_than_three_times_the_last_and_a_constant(parts: int) -> None:
+    """10,000 parts, each asking for a write: rewriting the whole each time would be 1.6 GB."""
+    policy, written, since_last = WritePolicy(), 0, 0.0
+    size = 0
+    for done in range(parts):
+        size = 1000 + 33 * done
+        since_last += 1.0
+        if policy.due(since_last, written, size):
+            written, since_last = written + size, 0.0
+    written += size  # the flush at the end asks nobody
+    assert written <= 3 * size + policy.slack
+
+
+def test_a_long_upload_goes_on_writing_as_it_grows() -> None:
+    policy, written, sizes = WritePolicy(), 0, []
+    for done in range(10_000):
+        size = 1000 + 33 * done
+        if policy.due(60.0, written, size):
+            written += size
+            sizes.append(size)
+    assert sizes[-1] > 1000 + 33 * 5000  # the last write knows of more than half of the parts
+
+
+@pytest.mark.parametrize("error", [RuntimeError("down"), OSError(28, "disk full"), SystemExit(1), KeyError("x")])
+def test_a_store_that_raises_is_survived_and_told_once(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING), recorder_of(RaisingStore(error)) as recorder:
+        assert recorder.load(nothing) is None
+        recorder.write_first("a", nothing)
+        recorder.check_fence(nothing)
+        recorder.check()
+        recorder.flush("b")
+        recorder.delete()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert type(error).__name__ in told[0]
+    assert "the upload goes on" in told[0]
+
+
+def test_a_store_that_comes_back_is_told_of_again_when_it_fails_again(caplog: pytest.LogCaptureFixture) -> None:
+    class Flickering(MemoryStore):
+        fails = True
+
+        def save(self, text: str) -> None:
+            if self.fails:
+                raise RuntimeError("down")
+            super().save(text)
+
+    store = Flickering()
+    with caplog.at_level(logging.WARNING), recorder_of(store) as recorder:
+        recorder.write_first("a", nothing)
+        store.fails = False
+        recorder.flush("b")
+        assert store.text == "b"
+        store.fails = True
+        recorder.flush("c")
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_hangs_is_not_waited_for(hanging: HangingStore, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING), recorder_of(hanging) as recorder:
+        assert recorder.load(nothing) is None
+        recorder.write_first("a", nothing)
+        recorder.flush("b")
+        recorder.delete(0.0)
+    assert [record.getMessage() for record in caplog.records] == [
+        "checkpoint store: no answer within 0 s; the upload goes on, the next write tries again"
+    ]
+
+
+def test_the_word_to_stop_is_heard_while_the_store_hangs(hanging: HangingStore) -> None:
+    def stop() -> None:
+        raise UploadCancelled("killed")
+
+    with recorder_of(hanging) as recorder:
+        with pytest.raises(UploadCancelled, match="killed"):
+            recorder.load(stop)
+        with pytest.raises(UploadCancelled, match="killed"):
+            recorder.write_first("a", stop)
+
+
+def test_the_word_to_stop_is_heard_though_the_store_answers_in_that_very_moment() -> None:
+    answers = threading.Event()
+    done = threading.Event()
+
+    class Late(MemoryStore):
+        def load(self) -> str | None:
+            answers.wait(TEN_SECONDS)
+            done.set()
+            return "text"
+
+    def stop() -> None:
+        answers.set()
+        done.wait(TEN_SECONDS)
+        recorder.load_is_settled(TEN_SECONDS)
+        raise UploadCancelled("killed")
+
+    with closing(_WatchedRecorder(Late(), WritePolicy())) as recorder, pytest.raises(UploadCancelled, match="killed"):
+        recorder.load(stop)
+
+
+class _WatchedRecorder(CheckpointRecorder):
+    """A recorder that says when a call's answer has arrived."""
+
+    _settled: threading.Event | None = None
+
+    def _note(self, future: object) -> None:
+        super()._note(future)  # type: ignore[arg-type]
+        if self._settled is None:
+            self._settled = threading.Event()
+        self._settled.set()
+
+    def load_is_settled(self, timeout: float) -> None:
+        while self._settled is None:
+            pass
+        self._settled.wait(timeout)
+
+
+def test_a_store_that_says_stop_stops_the_upload() -> None:
+    with recorder_of(RaisingStore(UploadCancelled("supervisor is gone"))) as recorder:
+        with pytest.raises(UploadCancelled, match="supervisor is gone"):
+            recorder.load(nothing)
+        with pytest.raises(UploadCancelled, match="supervisor is gone"):
+            recorder.write_first("a", nothing)
+        with pytest.raises(UploadCancelled, match="supervisor is gone"):
+            recorder.check()
+        recorder.flush("b")  # stopping already
+
+
+def test_before_each_write_but_the_first_it_asks_whose_upload_it_is() -> None:
+    store, seen = MemoryStore(), list[str | None]()
+    store.text = "of an older try"
+
+    def fence(text: str | None) -> None:
+        seen.append(text)
+        if text == "of a newer try":
+            raise UploadCancelled("taken over")
+
+    with recorder_of(store, fence=fence) as recorder:
+        recorder.write_first("ours", nothing)
+        recorder.check_fence(nothing)
+        store.text = "of a newer try"
+        recorder.flush("ours again")
+        with pytest.raises(UploadCancelled, match="taken over"):
+            recorder.check_fence(nothing)
+    assert seen == ["ours", "of a newer try", "of a newer try"]
+    assert store.text == "of a newer try"

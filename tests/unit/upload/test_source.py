@@ -1,0 +1,259 @@
+"""Local files: read by position, and refused with a reason where they cannot be."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_oss_resume.exceptions import (
+    ConfigurationError,
+    SourceChangedError,
+    SourceError,
+    SourceTruncatedError,
+)
+from airflow_provider_oss_resume.oss.crc64 import crc64
+from airflow_provider_oss_resume.oss.models import Part
+from airflow_provider_oss_resume.upload.body import BLOCK_SIZE, PartBody, checksum, new_buffer, rehash
+from airflow_provider_oss_resume.upload.planner import PartPlan, PartRange
+from airflow_provider_oss_resume.upload.source import LocalFile, OpenLocalFile
+
+CONTENT = os.urandom(3 * BLOCK_SIZE + 11)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "export.bin"
+    path.write_bytes(CONTENT)
+    return path
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def nothing() -> None:
+    """Find no reason to stop."""
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no such file: '.*/missing' on this worker"):
+        LocalFile(tmp_path / "missing").open()
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    before = open_descriptors()
+    with pytest.raises(ConfigurationError, match="is a directory: give the path of one file"):
+        LocalFile(tmp_path).open()
+    assert open_descriptors() == before
+
+
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigurationError, match="is not a regular file"):
+        LocalFile(tmp_path / "pipe").open()
+
+
+def test_a_socket_is_refused(tmp_path: Path) -> None:
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(tmp_path / "s"))
+        with pytest.raises(ConfigurationError, match="cannot be opened"):
+            LocalFile(tmp_path / "s").open()
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="is not a regular file"):
+        LocalFile("/dev/null").open()
+
+
+def test_a_path_that_no_file_can_have() -> None:
+    with pytest.raises(ConfigurationError, match="cannot be opened: embedded null byte"):
+        LocalFile("a\0b").open()
+
+
+def test_a_loop_of_links(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        LocalFile(tmp_path / "loop").open()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # the child forks only to lose its rights
+def test_a_file_that_may_not_be_read(file: Path) -> None:
+    """In a child of its own, because root may read everything and a thread cannot give that up for itself."""
+    file.chmod(0o000)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.dup2(writer, 1)
+        _print_refusal(file)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        message = told.read()
+    os.waitpid(child, 0)
+    assert message == f"file {str(file)!r} may not be read by user id {os.getuid() or 65534}"
+
+
+def _print_refusal(file: Path) -> None:
+    try:
+        if os.getuid() == 0:
+            for parent in list(file.parents)[:3]:
+                parent.chmod(0o755)
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+        LocalFile(file).open()
+    except ConfigurationError as error:
+        os.write(1, str(error).encode())
+    finally:
+        os._exit(0)
+
+
+def test_a_link_to_a_file_is_followed(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(file)
+    with closing(LocalFile(tmp_path / "link").open()) as source:
+        assert source.fingerprint.size == len(CONTENT)
+
+
+def test_a_relative_path_stays_where_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    source = LocalFile(file.name)
+    monkeypatch.chdir("/")
+    assert source.uri == f"file://{file}"
+    source.open().close()
+
+
+def test_it_reads_at_any_place_and_closes(file: Path) -> None:
+    before = open_descriptors()
+    with closing(LocalFile(file).open()) as source:
+        buffer = memoryview(bytearray(100))
+        assert source.read_into(buffer, 1000) == 100
+        assert bytes(buffer) == CONTENT[1000:1100]
+        assert source.read_into(buffer, len(CONTENT) - 10) == 10
+        assert source.read_into(buffer, len(CONTENT)) == 0
+    assert open_descriptors() == before
+
+
+def test_a_fault_of_the_disk_is_no_fault_of_the_network(file: Path) -> None:
+    source = LocalFile(file).open()
+    source.close()
+    with pytest.raises(SourceError, match=r"cannot be read at byte 5: .*Bad file descriptor"):
+        source.read_into(memoryview(bytearray(1)), 5)
+
+
+def change_content(file: Path) -> None:
+    file.write_bytes(b"other" + CONTENT)
+
+
+def change_time(file: Path) -> None:
+    os.utime(file, ns=(1, 1))
+
+
+def truncate(file: Path) -> None:
+    os.truncate(file, 10)
+
+
+@pytest.mark.parametrize("change", [change_content, change_time, truncate])
+def test_a_file_that_changes_while_it_is_open_is_noticed(file: Path, change: object) -> None:
+    with closing(LocalFile(file).open()) as source:
+        source.check_unchanged()
+        change(file)  # type: ignore[operator]
+        with pytest.raises(SourceChangedError, match=r"changed while it was uploaded.*rename them when they are whole"):
+            source.check_unchanged()
+
+
+def test_a_file_that_is_replaced_by_another_is_read_as_it_was(file: Path) -> None:
+    """That is how exports should be written: the name changes hands, the open file stays."""
+    with closing(LocalFile(file).open()) as source:
+        other = file.with_suffix(".new")
+        other.write_bytes(b"new")
+        other.replace(file)
+        source.check_unchanged()
+        assert checksum(source, len(CONTENT), new_buffer(), nothing) == crc64(CONTENT)
+
+
+def test_a_recreated_file_of_equal_content_has_another_fingerprint(file: Path) -> None:
+    with closing(LocalFile(file).open()) as source:
+        before = source.fingerprint
+    file.rename(file.with_suffix(".old"))
+    file.write_bytes(CONTENT)
+    with closing(LocalFile(file).open()) as source:
+        assert source.fingerprint != before
+        assert source.fingerprint.size == before.size
+        assert not source.fingerprint.strong
+
+
+@pytest.fixture
+def source(file: Path) -> OpenLocalFile:
+    return LocalFile(file).open()
+
+
+def test_a_body_yields_the_part_and_knows_its_crc(source: OpenLocalFile) -> None:
+    part, counts = PartPlan(len(CONTENT), 2 * BLOCK_SIZE + 5).part(2), list[int]()
+    body = PartBody(source, part, new_buffer(), counts.append)
+    sent = b"".join(bytes(block) for block in body)
+    assert sent == CONTENT[part.offset :]
+    assert (len(body), body.crc64, body.attempts) == (len(sent), crc64(sent), 1)
+    assert sum(counts) == len(sent)
+    source.close()
+
+
+def test_a_body_read_again_starts_over_and_takes_its_bytes_back(source: OpenLocalFile) -> None:
+    counts = list[int]()
+    body = PartBody(source, PartRange(1, 0, len(CONTENT)), new_buffer(), counts.append)
+    first = iter(body)
+    for _ in range(3):
+        next(first)  # the connection breaks in the third block
+    assert b"".join(bytes(block) for block in body) == CONTENT
+    assert (body.crc64, body.attempts) == (crc64(CONTENT), 2)
+    assert sum(counts) == len(CONTENT)
+    source.close()
+
+
+def test_an_empty_part_is_a_body_too(source: OpenLocalFile) -> None:
+    body = PartBody(source, PartRange(1, 0, 0), new_buffer(), list[int]().append)
+    assert (list(body), len(body), body.crc64) == ([], 0, 0)
+    source.close()
+
+
+def test_a_truncated_source_ends_its_part(source: OpenLocalFile, file: Path) -> None:
+    os.truncate(file, BLOCK_SIZE + 1)
+    body = PartBody(source, PartRange(7, 0, len(CONTENT)), new_buffer(), list[int]().append)
+    with pytest.raises(SourceTruncatedError, match=f"ends at byte {BLOCK_SIZE + 1}, inside part 7"):
+        list(body)
+    source.close()
+
+
+def listed(content: bytes, *, with_crc: bool = True) -> Part:
+    import hashlib
+
+    etag = hashlib.md5(content).hexdigest().upper()
+    return Part(1, len(content), etag, crc64(content) if with_crc else None)
+
+
+@pytest.mark.parametrize("with_crc", [True, False])
+def test_a_part_is_proved_by_crc_or_else_by_md5(source: OpenLocalFile, with_crc: bool) -> None:
+    whole, buffer = PartRange(1, 0, len(CONTENT)), new_buffer()
+    other = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
+    same = rehash(source, whole, listed(CONTENT, with_crc=with_crc), buffer, nothing)
+    different = rehash(source, whole, listed(other, with_crc=with_crc), buffer, nothing)
+    assert same == (crc64(CONTENT), True)
+    assert different == (crc64(CONTENT), False)
+    source.close()
+
+
+def test_a_part_of_another_size_is_another_part(source: OpenLocalFile) -> None:
+    short = Part(1, 10, "E", crc64(CONTENT))
+    assert rehash(source, PartRange(1, 0, len(CONTENT)), short, new_buffer(), nothing)[1] is False
+    source.close()
+
+
+def test_a_long_checksum_can_be_stopped(source: OpenLocalFile) -> None:
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        checksum(source, len(CONTENT), new_buffer(), stop)
+    source.close()
