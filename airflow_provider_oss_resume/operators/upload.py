@@ -81,6 +81,8 @@ class ResumableUploadOperator(BaseOperator):
     :param callback: upload callback, with ``callbackUrl`` and ``callbackBody``. (templated)
     :param callback_vars: its variables, names starting with ``x:``. (templated)
     :param traffic_limit: bits a second that OSS allows each request. (templated)
+    :param bandwidth_limit: bytes a second of all threads together, as a number or ``"10M"``, or by the
+        worker's time of day: ``"08:00,512K 19:00,10M 23:00,off"``. (templated)
     :param delete_upload_on_kill: throw the parts away when the task is killed by a person. Off,
         because a pod eviction looks the same and would destroy hours of work.
     :param verify_resume: read kept parts again to prove them. ``False`` trusts parts whose record,
@@ -114,9 +116,11 @@ class ResumableUploadOperator(BaseOperator):
         "callback",
         "callback_vars",
         "traffic_limit",
+        "bandwidth_limit",
         "durable",
         "replace",
         "verify_resume",
+        "adopt_uploads",
     )
     # Objects of the DAG author: a copy of a DAG, as Airflow makes them, shares them.
     shallow_copy_attrs: Sequence[str] = ("checkpoint_store", "progress_callback")
@@ -146,6 +150,7 @@ class ResumableUploadOperator(BaseOperator):
         callback: Mapping[str, Any] | None = None,
         callback_vars: Mapping[str, str] | None = None,
         traffic_limit: int | str | None = None,
+        bandwidth_limit: int | str | None = None,
         delete_upload_on_kill: bool = False,
         verify_resume: bool | str = True,
         adopt_uploads: bool | str = True,
@@ -179,6 +184,7 @@ class ResumableUploadOperator(BaseOperator):
         self.callback = callback
         self.callback_vars = callback_vars
         self.traffic_limit = traffic_limit
+        self.bandwidth_limit = bandwidth_limit
         self.delete_upload_on_kill = delete_upload_on_kill
         self.verify_resume = verify_resume
         self.adopt_uploads = adopt_uploads
@@ -239,6 +245,7 @@ class ResumableUploadOperator(BaseOperator):
         from airflow_provider_oss_resume.oss.addressing import require_bucket_name
         from airflow_provider_oss_resume.upload import DEFAULT_MULTIPART_THRESHOLD, UploadRequest
 
+        limit = self.bandwidth_limit
         return UploadRequest(
             source=path("source", self.source),
             bucket=require_bucket_name(bucket),
@@ -246,6 +253,7 @@ class ResumableUploadOperator(BaseOperator):
             part_size=whole_number("part_size", self.part_size),
             max_concurrency=number_or("max_concurrency", self.max_concurrency, DEFAULT_CONCURRENCY),
             multipart_threshold=number_or("multipart_threshold", self.multipart_threshold, DEFAULT_MULTIPART_THRESHOLD),
+            bandwidth_limit=text("bandwidth_limit", limit if limit is None else str(limit)),
             verify_resume=truth("verify_resume", self.verify_resume),
             adopt_uploads=truth("adopt_uploads", self.adopt_uploads),
             options=self._options(),

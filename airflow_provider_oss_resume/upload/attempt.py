@@ -102,7 +102,7 @@ class Attempt:
         session, request = self._session, self._request
         size = session.target.plan.size
         plan = PartPlan(size, max(1, size))
-        body = PartBody(session.source, plan.part(1), new_buffer(), session.meter.counter())
+        body = PartBody(session.source, plan.part(1), new_buffer(), session.meter.counter(), session.pace)
         headers = request.options.headers_for(PUT, request.key)
         session.reporter.begin(plan)
         stored = session.call(lambda: put(session.client, request.bucket, request.key, body, headers))

@@ -45,15 +45,24 @@ class PartBody:
     """The body of one part, read anew for each attempt.
 
     :param observe: told the bytes handed to the socket; negative when an attempt starts over.
+    :param pace: given the bytes of the next block, waits for its turn.
     :ivar crc64: CRC-64 of what the last attempt yielded.
     :ivar attempts: how often it was read to be sent.
     """
 
-    def __init__(self, source: OpenSource, part: PartRange, buffer: memoryview, observe: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        source: OpenSource,
+        part: PartRange,
+        buffer: memoryview,
+        observe: Callable[[int], None],
+        pace: Callable[[int], None] | None = None,
+    ) -> None:
         self._source = source
         self._part = part
         self._buffer = buffer
         self._observe = observe
+        self._pace = pace
         self._sent = 0
         self.crc64 = 0
         self.attempts = 0
@@ -68,6 +77,8 @@ class PartBody:
         self.crc64 = 0
         for block in read_blocks(self._source, self._part, self._buffer):
             self.crc64 = crc64(block, self.crc64)
+            if self._pace is not None:
+                self._pace(len(block))
             yield block
             self._sent += len(block)
             self._observe(len(block))

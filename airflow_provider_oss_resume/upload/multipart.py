@@ -137,7 +137,9 @@ class Multipart:
     def _move(self, to_rehash: Mapping[int, Part]) -> None:
         """Send and re-hash until every part is settled."""
         session = self._session
-        transfer = Transfer(session.client, session.source, self.ledger.plan, self._destination(PART), session.meter)
+        transfer = Transfer(
+            session.client, session.source, self.ledger.plan, self._destination(PART), session.meter, session.pace
+        )
         transfer.run(
             settled=frozenset(self.ledger.settled),
             kept=to_rehash,

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
+from airflow_provider_oss_resume.upload.bandwidth import parse_timetable
 from airflow_provider_oss_resume.upload.options import ObjectOptions
 from airflow_provider_oss_resume.upload.planner import DEFAULT_MULTIPART_THRESHOLD, require_part_size
 from airflow_provider_oss_resume.upload.source import LocalFile, Source
@@ -30,6 +31,7 @@ class UploadRequest:
     :param part_size: bytes of a part, 100 KiB to 5 GiB; chosen from the source's size if ``None``.
     :param max_concurrency: parts sent at the same time.
     :param multipart_threshold: sources below this many bytes go by one PutObject.
+    :param bandwidth_limit: bytes a second of all threads together, or a timetable; see :mod:`.bandwidth`.
     :param verify_resume: read kept parts again to prove them. ``False`` trusts those whose record,
         listing and file times agree, which saves reading and misses an edit that kept size and times.
     :param adopt_uploads: without a usable checkpoint, look in the bucket for an upload of this key that
@@ -44,6 +46,7 @@ class UploadRequest:
     part_size: int | None = None
     max_concurrency: int = 4
     multipart_threshold: int = DEFAULT_MULTIPART_THRESHOLD
+    bandwidth_limit: int | str | None = None
     verify_resume: bool = True
     adopt_uploads: bool = True
     options: ObjectOptions = field(default_factory=ObjectOptions)
@@ -56,6 +59,8 @@ class UploadRequest:
             require_part_size(self.part_size)
         _require_between("max_concurrency", self.max_concurrency, 1, MAX_CONCURRENCY)
         _require_between("multipart_threshold", self.multipart_threshold, 0, limits.MAX_PUT_SIZE)
+        if self.bandwidth_limit is not None:
+            parse_timetable(self.bandwidth_limit)
         if not self.source:
             raise ConfigurationError("no source: give the path of the file to upload")
         if not isinstance(self.source, (str, os.PathLike)) and not hasattr(self.source, "open"):

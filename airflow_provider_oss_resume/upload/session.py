@@ -28,6 +28,7 @@ class Session:
     :param lasting_client: for what is still to be done after that, such as an abort.
     :param keeps: whether a later try will find the checkpoint.
     :param watch: called at each tick; raises to stop the upload.
+    :param pace: given the bytes of each block before it is sent, waits for its turn; ``None`` if unlimited.
     """
 
     request: UploadRequest
@@ -43,6 +44,7 @@ class Session:
     meter: Meter
     cancel: Cancel
     watch: Callable[[], None]
+    pace: Callable[[int], None] | None = None
 
     @property
     def is_small(self) -> bool:

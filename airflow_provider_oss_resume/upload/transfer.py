@@ -96,6 +96,7 @@ class Transfer:
     """Send the parts the bucket lacks and prove those it has.
 
     :param client: its connections are cut when the transfer has to stop.
+    :param pace: given the bytes of each block before it is sent, waits for its turn.
     """
 
     def __init__(
@@ -105,12 +106,14 @@ class Transfer:
         plan: PartPlan,
         destination: Destination,
         meter: Meter,
+        pace: Callable[[int], None] | None = None,
     ) -> None:
         self._client = client
         self._source = source
         self._plan = plan
         self._destination = destination
         self._meter = meter
+        self._pace = pace
         self._kept: Mapping[int, Part] = {}
         self._work = WorkQueue((), ())
         self._events: queue.SimpleQueue[Settled | Differs | BaseException | None] = queue.SimpleQueue()
@@ -203,7 +206,7 @@ class Transfer:
     def _send(self, number: int, buffer: memoryview, observe: Callable[[int], None]) -> Settled:
         crash_point("before_part")
         to = self._destination
-        body = PartBody(self._source, self._plan.part(number), buffer, observe)
+        body = PartBody(self._source, self._plan.part(number), buffer, observe, self._pace)
         part = self._client.upload_part(to.bucket, to.key, to.upload_id, number, body, to.headers)
         crash_point("after_part")
         self._work.settle()

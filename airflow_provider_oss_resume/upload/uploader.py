@@ -7,6 +7,7 @@ from contextlib import closing
 
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.upload.attempt import Attempt
+from airflow_provider_oss_resume.upload.bandwidth import BandwidthLimiter, parse_timetable
 from airflow_provider_oss_resume.upload.cancel import Cancel
 from airflow_provider_oss_resume.upload.checkpoint import Owner
 from airflow_provider_oss_resume.upload.fencing import check_still_ours, this_process
@@ -86,6 +87,7 @@ class Uploader:
                 meter=meter,
                 cancel=cancel or Cancel(),
                 watch=self._watch,
+                pace=_pacer(request, client),
             )
             return Attempt(session).run()
 
@@ -103,6 +105,18 @@ class Uploader:
             options_digest=request.options.digest(request.key),
             fingerprint=fingerprint,
         )
+
+
+def _pacer(request: UploadRequest, client: OSSClient) -> Callable[[int], None] | None:
+    if request.bandwidth_limit is None:
+        return None
+    limiter = BandwidthLimiter(parse_timetable(request.bandwidth_limit))
+
+    def pace(count: int) -> None:
+        if (seconds := limiter.reserve(count)) > 0:
+            client.sleep(seconds)
+
+    return pace
 
 
 def _nothing_to_watch() -> None:

@@ -1,0 +1,24 @@
+"""The bandwidth limit on the wire. Only a least duration is asserted: a slow machine can't make it shorter."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from airflow_provider_oss_resume.oss import OSSClient
+from airflow_provider_oss_resume.upload import Uploader, UploadRequest
+from tests.server.conftest import BUCKET
+
+KIB = 1024
+
+
+def test_all_threads_together_keep_to_the_limit(client: OSSClient, key: str, tmp_path: Path) -> None:
+    source = tmp_path / "export"
+    source.write_bytes(bytes(1536 * KIB))
+    request = UploadRequest(
+        source, BUCKET, key, part_size=256 * KIB, multipart_threshold=0, max_concurrency=4, bandwidth_limit="1M"
+    )
+    started = time.monotonic()
+    result = Uploader(client).upload(request)
+    assert time.monotonic() - started >= 1.0  # 1.5 s, less the first block and what may be caught up with
+    assert result.bytes_sent == 1536 * KIB

@@ -1,0 +1,72 @@
+"""The bandwidth limit: how it is written, and how threads share it."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.upload.bandwidth import BURST, BandwidthLimiter, Timetable, parse_timetable
+from tests.fakes import FakeClock
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [
+        (2048, 2048),
+        ("4096", 4096),
+        ("10M", 10 * 1024**2),
+        ("1.5MiB/s", 1.5 * 1024**2),
+        ("512k", 512 * 1024),
+        ("2G", 2 * 1024**3),
+        ("off", None),
+    ],
+)
+def test_a_limit_holds_all_day(written: int | str, rate: float | None) -> None:
+    table = parse_timetable(written)
+    assert [table.rate_at(minute) for minute in (0, 720, 1439)] == [rate] * 3
+
+
+def test_a_timetable_changes_at_its_minutes_and_wraps_at_midnight() -> None:
+    table = parse_timetable("19:00,10M 08:00,512K 23:00,off")
+    assert table.rate_at(8 * 60 - 1) is None, "before the first entry the last one of the day before holds"
+    assert table.rate_at(8 * 60) == 512 * 1024
+    assert table.rate_at(19 * 60 - 1) == 512 * 1024
+    assert table.rate_at(19 * 60) == 10 * 1024**2
+    assert table.rate_at(23 * 60) is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "fast", "-5", "0", "100", "10T", "24:00,1M 08:00,2M", "8,1M", "08:00,1M 08:00,2M", "08:00,x 9:00,1M"],
+)
+def test_what_is_no_limit_is_refused_with_its_value_and_how_to_write_one(written: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        parse_timetable(written)
+    assert repr(written) in str(refused.value)
+    assert "10M" in str(refused.value)
+
+
+def test_blocks_of_all_threads_together_keep_to_the_limit() -> None:
+    clock = FakeClock()
+    limiter = BandwidthLimiter(Timetable((0,), (1000.0,)), clock=clock, minute=lambda: 0)
+    waits = [limiter.reserve(500) for _ in range(10)]
+    assert waits[0] == 0
+    assert waits[-1] == pytest.approx(9 * 500 / 1000)
+
+
+def test_silence_is_caught_up_with_only_a_little() -> None:
+    clock = FakeClock()
+    limiter = BandwidthLimiter(Timetable((0,), (1000.0,)), clock=clock, minute=lambda: 0)
+    clock.sleep(3600)
+    waits = [limiter.reserve(100) for _ in range(10)]
+    sent_at_once = sum(100 for wait in waits if wait == 0)
+    assert sent_at_once <= 1000 * BURST + 100
+
+
+def test_a_change_holds_from_the_next_block() -> None:
+    clock, minute = FakeClock(), [0]
+    limiter = BandwidthLimiter(parse_timetable("00:00,1K 01:00,off"), clock=clock, minute=lambda: minute[0])
+    assert limiter.reserve(10_240) == 0
+    assert limiter.reserve(1) == pytest.approx(10)
+    minute[0] = 60
+    assert limiter.reserve(10**9) == 0
