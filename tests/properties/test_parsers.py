@@ -53,6 +53,7 @@ PARSERS: list[Callable[[bytes], object]] = [
     xml.parse_parts,
     xml.parse_uploads,
     xml.parse_objects,
+    xml.parse_buckets,
 ]
 
 

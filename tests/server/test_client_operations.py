@@ -158,6 +158,11 @@ def test_listings_of_several_pages(
     assert pages == [3, 3, 3]
 
 
+@pytest.mark.parametrize("caller", CALLERS)
+def test_the_buckets_of_the_account(server: DevServer, make_client: ClientFactory, caller: dict[str, Any]) -> None:
+    assert make_client(server.url, **caller).list_buckets() == [BUCKET]
+
+
 @pytest.mark.parametrize("hard", HARD_KEYS, ids=lambda hard: hard[:12])
 @pytest.mark.parametrize("version", ["v4", "v1"])
 def test_keys_arrive_as_they_are(server: DevServer, make_client: ClientFactory, hard: str, version: str) -> None:

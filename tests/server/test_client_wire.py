@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from airflow_provider_oss_resume.exceptions import (
     AccessDeniedError,
+    ClockSkewError,
     ConfigurationError,
     OSSResumeError,
     TransportError,
@@ -177,6 +178,14 @@ class TestServersThatAreNone:
         reply = ok(b"<ListPartsResult>" + page + b"</ListPartsResult>")
         with TCPServer(answering(reply, reply)) as server, pytest.raises(TransportError, match="same page twice, at 5"):
             list(make_client(server.url).list_parts(BUCKET, "k", "id"))
+
+    def test_a_skew_of_a_server_that_does_not_tell_its_time(self, make_client: ClientFactory) -> None:
+        body = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
+        reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        with TCPServer(answering(reply)) as server:
+            with pytest.raises(ClockSkewError):
+                make_client(server.url).delete_object(BUCKET, "k")
+            assert server.connections == 1
 
     def test_a_cut_download_is_told(self, make_client: ClientFactory) -> None:
         with (

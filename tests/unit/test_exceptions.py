@@ -22,7 +22,7 @@ def drawn() -> dict[str, str]:
     parents: dict[int, str] = {}
     found = {}
     for line in (exceptions.__doc__ or "").splitlines():
-        if match := re.match(r" {4}([ │├└─]*)(\w+(?:Error|Cancelled))\b", line):
+        if match := re.match(r" {4}([ │├└─]*)([A-Z]\w+)(?: {2}|$)", line):
             depth = len(match[1]) // 4
             parents[depth] = match[2]
             found[match[2]] = parents.get(depth - 1, "Exception")

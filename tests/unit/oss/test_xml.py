@@ -77,6 +77,13 @@ def test_objects() -> None:
     assert xml.parse_objects(b"<ListBucketResult/>") == xml.ObjectsPage((), None)
 
 
+def test_buckets() -> None:
+    listed = b"<Bucket><Name>a</Name></Bucket><Bucket><Name>b</Name></Bucket>"
+    body = b"<ListAllMyBucketsResult><Buckets>" + listed + b"</Buckets></ListAllMyBucketsResult>"
+    assert xml.parse_buckets(body) == ["a", "b"]
+    assert xml.parse_buckets(b"<ListAllMyBucketsResult/>") == []
+
+
 def test_error_document() -> None:
     body = b'<?xml version="1.0"?>\n<Error xmlns="http://x"><Code>NoSuchKey</Code><EC/></Error>'
     assert xml.parse_error(body) == {"Code": "NoSuchKey", "EC": ""}
@@ -97,6 +104,7 @@ PARSERS: list[Callable[[bytes], object]] = [
     xml.parse_parts,
     xml.parse_uploads,
     xml.parse_objects,
+    xml.parse_buckets,
 ]
 
 
