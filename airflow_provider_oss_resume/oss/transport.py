@@ -107,7 +107,7 @@ class OpenReply:
     def __init__(self, response: requests.Response) -> None:
         self._response = response
         self.status = response.status_code
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers = {name.lower(): _as_utf8(value) for name, value in response.headers.items()}
 
     def read(self) -> bytes:
         """Return the whole body, decompressed if a proxy compressed it.
@@ -129,6 +129,14 @@ class OpenReply:
     def close(self) -> None:
         """Let go of the connection."""
         self._response.close()
+
+
+def _as_utf8(value: str) -> str:
+    """Return a header's value as OSS means it: http.client reads all of them as Latin-1."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 @contextlib.contextmanager

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.oss import Credentials, OSSClient, RetryPolicy
+from tests.server import uploads
+from tests.server.uploads import Scene, content
 
-BUCKET = "examplebucket"
+BUCKET = uploads.BUCKET
 KEYS = Credentials("test-id", "test-secret")
 TOKENS = ("token-1", "token-2", "token-3", "token-4")
 IMPATIENT = RetryPolicy(max_elapsed=20.0, base_delay=0.01, max_delay=0.02)
@@ -60,3 +63,11 @@ def client(server: DevServer, make_client: ClientFactory) -> OSSClient:
 def key() -> str:
     """A key that no other test uses."""
     return f"exports/{next(_numbers)}.csv"
+
+
+@pytest.fixture
+def scene(server: DevServer, client: OSSClient, key: str, tmp_path: Path) -> Scene:
+    """A file of eight parts that is to be uploaded."""
+    file = tmp_path / "export.csv"
+    file.write_bytes(content())
+    return Scene(server, client, key, file)
