@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from starlette.types import Receive
 
-from airflow_provider_oss_resume.devserver.errors import OSSError, malformed_xml
+from airflow_provider_oss_resume.devserver.errors import malformed_xml
 
 _MAX_DOCUMENT = 4 << 20  # a Complete of 10,000 parts has about 1 MB
 
@@ -72,11 +72,6 @@ class RequestBody:
             if self.received > _MAX_DOCUMENT:
                 raise malformed_xml()
         return b"".join(parts)
-
-    def require_length(self, limit: int, too_large: OSSError) -> None:
-        """Refuse a body that announces more than ``limit`` bytes."""
-        if self.declared is not None and self.declared > limit:
-            raise too_large
 
     def _damaged(self, piece: bytes) -> bytes:
         if self.flip_at is None or not self.received <= self.flip_at < self.received + len(piece):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import Scope
@@ -46,6 +48,16 @@ class DevHTTPServer(uvicorn.Server):
                 timeout_keep_alive=60,  # seconds, as OSS; clients reuse connections over pauses
             )
         )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGINT and SIGTERM; unlike uvicorn's own, come back from there to say what did not fire."""
+        ours = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, before in ours.items():
+                signal.signal(number, before)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and only then tell the address."""

@@ -8,7 +8,7 @@ from airflow_provider_oss_resume.devserver import callback, documents
 from airflow_provider_oss_resume.devserver.addressing import check_key
 from airflow_provider_oss_resume.devserver.attributes import attributes_of, encryption_reply, forbids_overwrite
 from airflow_provider_oss_resume.devserver.call import Call
-from airflow_provider_oss_resume.devserver.errors import entity_too_large, file_already_exists
+from airflow_provider_oss_resume.devserver.errors import file_already_exists
 from airflow_provider_oss_resume.devserver.intake import check_md5, discard_on_error, md5_header, receive
 from airflow_provider_oss_resume.devserver.reply import Reply, crc_header, quoted, xml_reply
 from airflow_provider_oss_resume.devserver.storage.blobs import md5_of
@@ -68,9 +68,3 @@ async def delete_multiple_objects(call: Call) -> Reply:
         call.storage.blobs.delete(call.storage.objects.delete(call.bucket_name, key))
     deleted = [] if quiet else [("Deleted", [("Key", call.request.encoded(key))]) for key in keys]
     return xml_reply("DeleteResult", [("EncodingType", call.request.encoding), *deleted])
-
-
-def check_total(size: int, limit: int) -> None:
-    """Refuse an object over a limit."""
-    if size > limit:
-        raise entity_too_large(size, limit)
