@@ -217,10 +217,11 @@ class ResumableUploadOperator(BaseOperator):
             self._cancel.request(self._kill_reason, discard=self.delete_upload_on_kill)
 
     def _upload(self, context: Context, cancel: Cancel) -> dict[str, Any]:
+        store = self._store(context)  # first: where it cannot work, nothing is asked of Airflow or OSS
         hook, identity, observer = OSSResumeHook(self.oss_conn_id), identify(context), Observer(self.progress_callback)
         request = self._request(text("bucket_name", self.bucket_name) or hook.bucket)
         with hook.get_client() as client:
-            uploader = self._uploader(context, client, cancel, observer)
+            uploader = self._uploader(context, client, store, cancel, observer)
             try:
                 result = uploader.upload(request, cancel)
             except BaseException as error:  # Airflow's timeouts are no Exceptions
@@ -277,11 +278,23 @@ class ResumableUploadOperator(BaseOperator):
             replace=truth("replace", self.replace),
         )
 
-    def _uploader(self, context: Context, client: OSSClient, cancel: Cancel, observer: Observer) -> Uploader:
+    def _store(self, context: Context) -> CheckpointStore | None:
         from airflow_provider_oss_resume.stores.choose import choose_store
+
+        return (
+            choose_store(self.checkpoint_store, identify(context), context) if truth("durable", self.durable) else None
+        )
+
+    def _uploader(
+        self,
+        context: Context,
+        client: OSSClient,
+        store: CheckpointStore | None,
+        cancel: Cancel,
+        observer: Observer,
+    ) -> Uploader:
         from airflow_provider_oss_resume.upload import Uploader
 
-        identity = identify(context)
         checks = (watch_supervisor(), watch_deadline(cancel, self.stop_before_timeout, self.execution_timeout))
 
         def watch() -> None:
@@ -290,8 +303,8 @@ class ResumableUploadOperator(BaseOperator):
 
         return Uploader(
             client,
-            choose_store(self.checkpoint_store, identity, context) if truth("durable", self.durable) else None,
-            owner=owner_of(identity, context["ti"].try_number),
+            store,
+            owner=owner_of(identify(context), context["ti"].try_number),
             progress=observer,
             watch=watch,
         )
