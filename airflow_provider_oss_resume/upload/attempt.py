@@ -35,6 +35,7 @@ class Attempt:
     def run(self) -> UploadResult:
         """Upload, continuing what the checkpoint or the bucket tells of."""
         checkpoint = load_checkpoint(self._session)
+        self._session = self._session.encrypted(checkpoint)
         try:
             result = self._carry_out(find_decision(self._session, checkpoint))
         except NoSuchUploadError as error:
@@ -103,7 +104,7 @@ class Attempt:
         size = session.target.plan.size
         plan = PartPlan(size, max(1, size))
         body = PartBody(session.source, plan.part(1), new_buffer(), session.meter.counter(), session.pace)
-        headers = request.options.headers_for(PUT, request.key)
+        headers = session.headers_for(PUT, plan)
         session.reporter.begin(plan)
         stored = session.call(lambda: put(session.client, request.bucket, request.key, body, headers))
         session.source.check_unchanged()

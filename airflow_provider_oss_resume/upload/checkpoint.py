@@ -68,6 +68,8 @@ class Checkpoint:
     """Remember an upload in progress.
 
     :param options_digest: of the object headers given at Initiate.
+    :param wrapped_key: of client-side encryption, in Base64, wrapped by the master key; with
+        ``wrapped_start`` it lets the next try encrypt the other parts alike.
     :param resumes: how many tries continued this upload.
     :param started_at: epoch seconds of Initiate.
     :param updated_at: epoch seconds of this writing.
@@ -84,6 +86,8 @@ class Checkpoint:
     owner: Owner
     parts: tuple[RecordedPart, ...] = ()
     bytes_done: int = 0
+    wrapped_key: str = ""
+    wrapped_start: str = ""
     resumes: int = 0
     started_at: float = 0.0
     updated_at: float = 0.0

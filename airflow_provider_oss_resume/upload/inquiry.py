@@ -65,9 +65,14 @@ def find_decision(session: Session, checkpoint: Checkpoint | None, *, gone: bool
         log.info("restart: %s", decision.reason)
         old = checkpoint
         session.call(lambda: abort_quietly(session.client, old))
-    if decision.action in (Action.START, Action.RESTART) and session.request.adopt_uploads and not session.is_small:
+    if decision.action in (Action.START, Action.RESTART) and _may_adopt(session):
         return session.call(lambda: _find_upload(session)) or decision
     return decision
+
+
+def _may_adopt(session: Session) -> bool:
+    # The parts of an encrypted upload are of use only to who has its key, and that was in the checkpoint.
+    return session.request.adopt_uploads and session.cipher is None and not session.is_small
 
 
 def _respect(session: Session, owner: Owner) -> None:

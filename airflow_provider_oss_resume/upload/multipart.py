@@ -97,7 +97,7 @@ class Multipart:
 
     def _initiate(self, plan: PartPlan) -> str:
         session, request, begun = self._session, self._request, list[str]()
-        headers = request.options.headers_for(INITIATE, request.key)
+        headers = session.headers_for(INITIATE, plan)
 
         def initiate() -> None:
             begun.append(session.client.initiate_multipart_upload(request.bucket, request.key, headers))
@@ -122,6 +122,8 @@ class Multipart:
             source_uri=self._session.source_uri,
             fingerprint=target.fingerprint,
             owner=self._session.owner,
+            wrapped_key=target.wrapped_key,
+            wrapped_start=self._session.cipher.wrapped.start if self._session.cipher else "",
             started_at=time.time(),
         )
 
@@ -193,11 +195,8 @@ class Multipart:
         return stored
 
     def _conform(self) -> StoredObject | None:
-        session, ledger, request = self._session, self.ledger, self._request
-        expected, wanted = (
-            Expected(ledger.plan.size, ledger.crc64()),
-            request.options.headers_for(INITIATE, request.key),
-        )
+        session, plan = self._session, self.ledger.plan
+        expected, wanted = Expected(plan.size, self.ledger.crc64()), session.headers_for(INITIATE, plan)
         return session.call(lambda: conform(session.client, self._destination(COMPLETE), wanted, expected))
 
     def _drop_missing(self, error: InvalidPartError) -> None:
@@ -221,7 +220,7 @@ class Multipart:
 
     def _destination(self, operation: str) -> Destination:
         request = self._request
-        headers = request.options.headers_for(operation, request.key)
+        headers = self._session.headers_for(operation, self.ledger.plan)
         return Destination(request.bucket, request.key, self.ledger.upload_id, headers)
 
     def _leave(self, error: BaseException) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
+from airflow_provider_oss_resume.oss.encryption import MasterKey
 from airflow_provider_oss_resume.upload.bandwidth import parse_timetable
 from airflow_provider_oss_resume.upload.options import ObjectOptions
 from airflow_provider_oss_resume.upload.planner import DEFAULT_MULTIPART_THRESHOLD, require_part_size
@@ -36,6 +37,7 @@ class UploadRequest:
         listing and file times agree, which saves reading and misses an edit that kept size and times.
     :param adopt_uploads: without a usable checkpoint, look in the bucket for an upload of this key that
         nobody finished, and go on with it where its parts are the source's.
+    :param master_key: encrypts the object on this side, as the official SDKs do.
     :param options: what the object shall be.
     :raises ConfigurationError: one of these cannot work.
     """
@@ -49,6 +51,7 @@ class UploadRequest:
     bandwidth_limit: int | str | None = None
     verify_resume: bool = True
     adopt_uploads: bool = True
+    master_key: MasterKey | None = None
     options: ObjectOptions = field(default_factory=ObjectOptions)
 
     def __post_init__(self) -> None:
@@ -57,6 +60,10 @@ class UploadRequest:
         require_key(self.key)
         if self.part_size is not None:
             require_part_size(self.part_size)
+        if self.master_key is not None and self.part_size and self.part_size % 16:
+            raise ConfigurationError(
+                f"part_size {self.part_size} is no multiple of 16, as client-side encryption needs"
+            )
         _require_between("max_concurrency", self.max_concurrency, 1, MAX_CONCURRENCY)
         _require_between("multipart_threshold", self.multipart_threshold, 0, limits.MAX_PUT_SIZE)
         if self.bandwidth_limit is not None:

@@ -26,7 +26,7 @@ none that helps       other uploads in      ADOPT the one with the most matching
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -60,6 +60,7 @@ class Target:
 
     :param plan: the source cut as this try would cut it on its own.
     :param options_digest: of the headers it would give at Initiate.
+    :param wrapped_key: that it encrypts with, if it does.
     """
 
     endpoint: str
@@ -68,6 +69,7 @@ class Target:
     plan: PartPlan
     options_digest: str
     fingerprint: Fingerprint
+    wrapped_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +120,24 @@ class Decision:
 
 def unusable(target: Target, checkpoint: Checkpoint) -> str | None:
     """Return why a checkpoint's upload can't become this object, or ``None`` where it can."""
+    return next(_objections(target, checkpoint), None)
+
+
+def _objections(target: Target, checkpoint: Checkpoint) -> Iterator[str]:
     if checkpoint.bucket != target.bucket or checkpoint.key != target.key:
-        return f"the checkpoint is of {checkpoint.bucket}/{checkpoint.key}"
+        yield f"the checkpoint is of {checkpoint.bucket}/{checkpoint.key}"
     if checkpoint.endpoint != target.endpoint:
-        return f"the checkpoint is of endpoint {checkpoint.endpoint}"
+        yield f"the checkpoint is of endpoint {checkpoint.endpoint}"
     if checkpoint.options_digest != target.options_digest:
-        return "the object's headers are not those it was begun with"
+        yield "the object's headers are not those it was begun with"
+    if checkpoint.wrapped_key != target.wrapped_key:
+        yield "it was begun with another encryption key"
+    if target.wrapped_key and checkpoint.fingerprint.size != target.plan.size:
+        yield "the source has another size, and an encrypted object's is fixed when it is begun"
     if target.plan.size == 0:
-        return "the source is empty now, and an empty object has no parts"
+        yield "the source is empty now, and an empty object has no parts"
     if not fits(target.plan.size, checkpoint.part_size):
-        return f"{human_size(target.plan.size)} do not fit into parts of {checkpoint.part_size} bytes"
-    return None
+        yield f"{human_size(target.plan.size)} do not fit into parts of {checkpoint.part_size} bytes"
 
 
 def decide(

@@ -176,7 +176,7 @@ def test_no_secret_has_a_place_in_it() -> None:
     content = json.loads(TEXT)["content"]
     assert sorted(content) == sorted(
         "upload_id endpoint bucket key part_size options_digest source_uri fingerprint owner parts bytes_done "
-        "resumes started_at updated_at".split()
+        "resumes started_at updated_at wrapped_key wrapped_start".split()
     )
 
 

@@ -1,0 +1,252 @@
+"""Client-side encryption as the official SDKs do it (oss-protocol.md section 8); no network.
+
+Content is AES-256 in counter mode, so every byte range can be encrypted alone:
+part n of a resumed upload comes out as it did before, and a range can be read
+without the rest. Bytes 8 to 11 of the counter's start are zero, so adding the
+block number never overflows into its upper half. The content key and the start
+are new for each object and travel with it, wrapped by a master key that does
+not. There is no authentication: CRC-64 is over the encrypted bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+
+CONTENT_ALGORITHM = "AES/CTR/NoPadding"
+BLOCK = 16
+HEADER = "x-oss-meta-client-side-encryption-"
+
+_KEY_LENGTH, _START_LENGTH = 32, 16
+_PADDINGS = {
+    "pkcs1": ("RSA/NONE/PKCS1Padding", padding.PKCS1v15()),
+    "oaep": (
+        "RSA/NONE/OAEPWithSHA-1AndMGF1Padding",
+        padding.OAEP(mgf=padding.MGF1(algorithm=hashes.SHA1()), algorithm=hashes.SHA1(), label=None),  # noqa: S303
+    ),
+}
+
+
+class MasterKey(Protocol):
+    """Wrap and unwrap the keys of objects.
+
+    :ivar wrap_algorithm: label that stands in the object's metadata.
+    :ivar description: JSON that tells master keys apart on reading; may be empty.
+    """
+
+    @property
+    def wrap_algorithm(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    def wrap(self, secret: bytes) -> bytes:
+        """Return the secret, encrypted with the master key."""
+        ...
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        """Return what :meth:`wrap` was given."""
+        ...
+
+
+class RSAMasterKey:
+    """Wrap with an RSA key pair.
+
+    :param public_key: PEM; needed to write.
+    :param private_key: PEM; needed to read and to resume.
+    :param passphrase: of the private key.
+    :param scheme: ``pkcs1`` (all SDKs) or ``oaep`` (oss2's LocalRsaProvider).
+    :param description: tells this key from others on reading, as the SDKs' ``mat_desc``.
+    :raises ConfigurationError: a key cannot be read.
+    """
+
+    def __init__(
+        self,
+        public_key: str | None = None,
+        private_key: str | None = None,
+        *,
+        passphrase: str | None = None,
+        scheme: str = "pkcs1",
+        description: Mapping[str, str] | None = None,
+    ) -> None:
+        if scheme not in _PADDINGS:
+            raise ConfigurationError(f"unknown RSA scheme {scheme!r}: use 'pkcs1' or 'oaep'")
+        self.wrap_algorithm, self._padding = _PADDINGS[scheme]
+        self.description = json.dumps(dict(description)) if description else ""
+        self._private = _private_key(private_key, passphrase) if private_key else None
+        self._public: rsa.RSAPublicKey | None = None
+        if public_key:
+            self._public = _public_key(public_key)
+        elif self._private is not None:
+            self._public = self._private.public_key()
+        else:
+            raise ConfigurationError(
+                "client-side encryption needs an RSA key: give a public key, a private key or both"
+            )
+
+    def wrap(self, secret: bytes) -> bytes:
+        if self._public is None:
+            raise ConfigurationError("an RSA public key is needed to encrypt: give it in PEM form")
+        return self._public.encrypt(secret, self._padding)
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        if self._private is None:
+            raise ConfigurationError("the RSA private key is needed to decrypt or to resume: give it in PEM form")
+        try:
+            return self._private.decrypt(wrapped, self._padding)
+        except ValueError as error:
+            raise ConfigurationError("the object's key was wrapped with another RSA key than this one") from error
+
+
+@dataclass(frozen=True, slots=True)
+class KMSMasterKey:
+    """Wrap with a key management service, through two functions of yours.
+
+    What is wrapped is the Base64 text of a key, as the SDKs for Java and Go do (oss2 does not).
+
+    :param encrypt: sends bytes to the service and returns its ciphertext.
+    :param decrypt: does the reverse.
+    """
+
+    encrypt: Callable[[bytes], bytes]
+    decrypt: Callable[[bytes], bytes]
+    description: str = ""
+    wrap_algorithm: str = "KMS/ALICLOUD"
+
+    def wrap(self, secret: bytes) -> bytes:
+        return self.encrypt(base64.b64encode(secret))
+
+    def unwrap(self, wrapped: bytes) -> bytes:
+        return _decode(self.decrypt(wrapped), "the key that the KMS decrypted")
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """Hold an object's key as it travels: wrapped, in Base64."""
+
+    key: str
+    start: str
+    wrap_algorithm: str
+    description: str = ""
+
+    def headers(self) -> dict[str, str]:
+        """Return the metadata that an object with this key carries."""
+        named = {
+            "key": self.key,
+            "start": self.start,
+            "cek-alg": CONTENT_ALGORITHM,
+            "wrap-alg": self.wrap_algorithm,
+            "matdesc": self.description,
+        }
+        return {f"{HEADER}{name}": value for name, value in named.items() if value}
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> WrappedKey | None:
+        """Return the wrapped key in an object's headers (lower case), ``None`` if it is not encrypted."""
+        if f"{HEADER}key" not in headers:
+            return None
+        algorithm = headers.get(f"{HEADER}cek-alg", "")
+        if algorithm != CONTENT_ALGORITHM:
+            raise ConfigurationError(f"the object is encrypted with {algorithm!r}, only {CONTENT_ALGORITHM!r} is known")
+        named = [headers.get(f"{HEADER}{name}", "") for name in ("key", "start", "wrap-alg", "matdesc")]
+        return cls(*named)
+
+
+@dataclass(frozen=True, slots=True)
+class ContentKey:
+    """Encrypt and decrypt one object's bytes, anywhere in it."""
+
+    key: bytes = field(repr=False)
+    start: bytes = field(repr=False)
+
+    @classmethod
+    def new(cls) -> ContentKey:
+        """Return a fresh random key."""
+        head = os.urandom(8)
+        return cls(os.urandom(_KEY_LENGTH), head + bytes(4) + os.urandom(4))
+
+    def crypt(self, data: bytes | memoryview, offset: int) -> bytes:
+        """Return bytes that stand at an offset of the object, encrypted or decrypted: it is the same."""
+        skipped = offset % BLOCK
+        stream = self._stream(offset // BLOCK)
+        if skipped:
+            stream.update(bytes(skipped))
+        result: bytes = stream.update(data)
+        return result
+
+    def decrypt_blocks(self, blocks: Iterator[bytes], offset: int) -> Iterator[bytes]:
+        """Yield blocks that follow each other from an offset, decrypted."""
+        stream = self._stream(offset // BLOCK)
+        stream.update(bytes(offset % BLOCK))
+        for block in blocks:
+            yield stream.update(block)
+
+    def wrapped_by(self, master: MasterKey) -> WrappedKey:
+        """Return this key as it may travel."""
+        key, start = (base64.b64encode(master.wrap(secret)).decode() for secret in (self.key, self.start))
+        return WrappedKey(key, start, master.wrap_algorithm, master.description)
+
+    def _stream(self, block: int) -> Any:
+        counter = (int.from_bytes(self.start, "big") + block) % 2**128
+        return Cipher(algorithms.AES(self.key), modes.CTR(counter.to_bytes(_START_LENGTH, "big"))).encryptor()
+
+
+def unwrap(wrapped: WrappedKey, masters: Sequence[MasterKey]) -> ContentKey:
+    """Return an object's key.
+
+    :param masters: those that may have wrapped it; the description tells which.
+    :raises ConfigurationError: none of them fits.
+    """
+    fitting = [master for master in masters if master.wrap_algorithm == wrapped.wrap_algorithm]
+    fitting.sort(key=lambda master: master.description != wrapped.description)
+    if not fitting:
+        known = ", ".join(sorted({master.wrap_algorithm for master in masters})) or "none"
+        raise ConfigurationError(
+            f"the object's key is wrapped by {wrapped.wrap_algorithm!r}; the keys at hand: {known}"
+        )
+    key = fitting[0].unwrap(_decode(wrapped.key, "the wrapped key"))
+    start = fitting[0].unwrap(_decode(wrapped.start, "the wrapped start"))
+    if len(key) != _KEY_LENGTH or len(start) != _START_LENGTH:
+        raise ConfigurationError("the object's key was wrapped with another master key than this one")
+    return ContentKey(key, start)
+
+
+def _decode(text: str | bytes, what: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ConfigurationError(f"{what} is not Base64") from error
+
+
+def _private_key(pem: str, passphrase: str | None) -> rsa.RSAPrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem.encode(), passphrase.encode() if passphrase else None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(
+            "the RSA private key cannot be read: give PEM, and its passphrase if it has one"
+        ) from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ConfigurationError("the private key is not an RSA key")
+    return key
+
+
+def _public_key(pem: str) -> rsa.RSAPublicKey:
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError("the RSA public key cannot be read: give it in PEM form") from error
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise ConfigurationError("the public key is not an RSA key")
+    return key
