@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 
-from demo.services import ServiceDied
+from demo.services import ServiceDiedError
 from demo.stack import REPOSITORY
 from demo.story import Demo, DemoFailedError
 
@@ -34,7 +34,7 @@ def play(*, keep: bool) -> int:
     except KeyboardInterrupt:
         demo.screen.text("stopped")
         return _end(demo, 130)
-    except (DemoFailedError, ServiceDied, TimeoutError, RuntimeError) as error:
+    except (DemoFailedError, ServiceDiedError, TimeoutError, RuntimeError) as error:
         demo.screen.event("failed", str(error), "red")
         return _end(demo, 1)
     if keep:

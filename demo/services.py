@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-class ServiceDied(RuntimeError):
+class ServiceDiedError(RuntimeError):
     """A service ended by itself; the message holds the end of its log."""
 
 
@@ -53,11 +53,13 @@ class Services:
         return self._folder / f"{name}.log"
 
     def check(self) -> None:
-        """Raise ServiceDied if one of the children is gone."""
+        """Raise ServiceDiedError if one of the children is gone."""
         for name, child in self._children.items():
             if child.poll() is not None:
                 tail = "\n".join(self.log(name).read_text(errors="replace").splitlines()[-20:])
-                raise ServiceDied(f"{name} ended with code {child.returncode}; the end of {self.log(name)}:\n{tail}")
+                raise ServiceDiedError(
+                    f"{name} ended with code {child.returncode}; the end of {self.log(name)}:\n{tail}"
+                )
 
     def stop(self, patience: float = 5.0) -> None:
         """Stop every group this folder knows of: politely, then by SIGKILL."""
