@@ -1,0 +1,65 @@
+"""Who competes, and how to start them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from benchmarks.stage import PYTHON, REPOSITORY
+from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, REGION, Work
+
+LABELS: Mapping[str, str] = {
+    "ours": "this package",
+    "ours_small": "this package",
+    "oss2_sdk": "oss2",
+    "oss_v2_sdk": "alibabacloud-oss-v2",
+    "ali_oss": "ali-oss",
+    "ossutil": "ossutil",
+    "bare": "bare loop",
+}
+
+_NODE_MODULES = REPOSITORY / "tests" / "conformance" / "sdk" / "node_modules"
+
+
+def node_path() -> str:
+    """Return where Node finds ali-oss."""
+    return os.environ.get("NODE_PATH", str(_NODE_MODULES))
+
+
+def available(contender: str) -> bool:
+    """Tell whether a contender that is not a Python package is on this machine."""
+    if contender == "ali_oss":
+        return shutil.which("node") is not None and os.path.isdir(os.path.join(node_path(), "ali-oss"))
+    return contender != "ossutil" or shutil.which("ossutil") is not None
+
+
+def command_of(contender: str, work: Work) -> list[str]:
+    """Return the command line of a contender's process."""
+    if contender == "ali_oss":
+        return ["node", str(REPOSITORY / "benchmarks" / "peers" / "ali_oss.js"), work.to_json()]
+    if contender == "ossutil":
+        return _ossutil(work)
+    return [*PYTHON, "benchmarks.child", contender, work.to_json()]
+
+
+def environment_for(work: Work) -> dict[str, str]:
+    """Return the environment of a contender's process."""
+    return {**os.environ, "AIRFLOW_HOME": work.scratch, "NODE_PATH": node_path()}
+
+
+def _ossutil(work: Work) -> list[str]:
+    """Return the command line of ossutil 2."""
+    options = {
+        "endpoint": work.url,
+        "region": REGION,
+        "access-key-id": ACCESS_KEY_ID,
+        "access-key-secret": ACCESS_KEY_SECRET,
+        "addressing-style": "path",
+        "part-size": str(work.part_size),
+        "bigfile-threshold": "1",
+        "parallel": str(work.threads),
+        "checkpoint-dir": work.scratch,
+    }
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return ["ossutil", "cp", work.files[0], f"oss://{BUCKET}/bench/object.bin", "--force", *flags]

@@ -1,0 +1,50 @@
+"""Reading a file alone, and reading it to prove its parts: by turns, in one process."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_oss_resume.oss.models import Part
+from airflow_provider_oss_resume.upload.body import BLOCK_SIZE, new_buffer, rehash
+from airflow_provider_oss_resume.upload.planner import PartPlan
+from airflow_provider_oss_resume.upload.source import LocalFile, OpenLocalFile
+from benchmarks.work import Work
+
+_TURNS = 7
+
+
+def prepare(work: Work) -> Callable[[], dict[str, Any]]:
+    opened = LocalFile(work.files[0]).open()
+    plan = PartPlan(work.size, work.part_size)
+    buffer = new_buffer()
+
+    def turns() -> dict[str, Any]:
+        ratios = []
+        for _ in range(_TURNS):
+            reading = _seconds(lambda: _read(work.files[0], buffer))
+            ratios.append(reading / _seconds(lambda: _rehash(opened, plan, buffer)))
+        return {"ratio": statistics.median(ratios), "read_mib_s": work.size / reading / 2**20}
+
+    return turns
+
+
+def _seconds(call: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _read(path: str, buffer: memoryview) -> None:
+    with open(path, "rb", buffering=0) as file:
+        position = 0
+        while count := os.preadv(file.fileno(), [buffer[:BLOCK_SIZE]], position):
+            position += count
+
+
+def _rehash(opened: OpenLocalFile, plan: PartPlan, buffer: memoryview) -> None:
+    for part in plan:
+        rehash(opened, part, Part(part.number, part.length, "", 0), buffer, lambda: None)

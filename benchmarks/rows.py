@@ -1,0 +1,81 @@
+"""The work that is compared, and the targets: ratios of this package to others in the same round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.stage import TestFiles, make_certificate, make_files
+from benchmarks.work import GIB, KIB, MIB
+
+SDKS = ("oss2_sdk", "oss_v2_sdk")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Demand that our ``metric`` is at most ``limit`` times that of another contender."""
+
+    metric: str
+    against: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Name one work and who does it.
+
+    :param contenders: ours first.
+    :param tls: the sink speaks TLS.
+    :param count: files of ``size`` bytes.
+    """
+
+    name: str
+    size: int
+    part_size: int
+    contenders: tuple[str, ...]
+    targets: tuple[Target, ...]
+    threads: int = 4
+    tls: bool = False
+    count: int = 1
+
+    def make_files(self, folder: Path) -> TestFiles:
+        return make_files(folder, self.size, self.part_size, self.count)
+
+    def make_certificate(self, folder: Path) -> str:
+        return str(make_certificate(folder)) if self.tls else ""
+
+
+def _against_sdks(metric: str, limit: float) -> tuple[Target, ...]:
+    return tuple(Target(metric, sdk, limit) for sdk in SDKS)
+
+
+_LARGE = (Target("wall", "bare", 1.25), *_against_sdks("cpu", 1 / 8), *_against_sdks("wall", 1 / 8))
+
+QUICK = (Row("1 GiB, 8 MiB parts, 4 threads, HTTP", GIB, 8 * MIB, ("ours", "bare", *SDKS), _LARGE),)
+
+FULL = (
+    Row("2 GiB, 8 MiB parts, 4 threads, HTTP", 2 * GIB, 8 * MIB, ("ours", "bare", *SDKS, "ali_oss", "ossutil"), _LARGE),
+    Row(
+        "2 GiB, 8 MiB parts, 4 threads, TLS",
+        2 * GIB,
+        8 * MIB,
+        ("ours", "bare"),
+        (Target("cpu", "bare", 1.25),),
+        tls=True,
+    ),
+    Row(
+        "10,000 parts of 100 KiB, 4 threads, HTTP",
+        10_000 * 100 * KIB,
+        100 * KIB,
+        ("ours", "bare", *SDKS, "ali_oss", "ossutil"),
+        (*_against_sdks("wall", 1 / 4), Target("wall", "ali_oss", 1.0)),
+    ),
+    Row(
+        "1,000 files of 64 KiB, 4 threads, HTTP",
+        64 * KIB,
+        64 * KIB,
+        ("ours_small", *SDKS),
+        (Target("wall", "oss2_sdk", 1 / 3),),
+        count=1000,
+    ),
+)
