@@ -18,6 +18,7 @@ from airflow_provider_oss_resume.exceptions import (
 if TYPE_CHECKING:
     from airflow_provider_oss_resume.hooks.settings import ConnectionSettings
     from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
+    from airflow_provider_oss_resume.oss.encryption import MasterKey
 
 _TEST_KEY = "airflow-provider-oss-resume/connection-test"
 
@@ -85,6 +86,37 @@ class OSSResumeHook(BaseHook):
             )
         except ConfigurationError as error:
             raise ConfigurationError(f"connection {self.oss_conn_id!r}: {error}") from error
+
+    @property
+    def master_key(self) -> MasterKey:
+        """Return the key of the connection that objects are encrypted with on the client's side.
+
+        :raises ConfigurationError: the connection has none, or it cannot be read.
+        """
+        from airflow_provider_oss_resume.oss.encryption import RSAMasterKey
+
+        keys = self.settings.encryption
+        if keys is None:
+            raise ConfigurationError(
+                f"connection {self.oss_conn_id!r} has no key for client-side encryption: "
+                "put an RSA key in PEM form into its extra as cse_public_key, and as cse_private_key to resume"
+            )
+        return RSAMasterKey(
+            keys.public_key or None,
+            keys.private_key or None,
+            passphrase=keys.passphrase or None,
+            scheme=keys.scheme,
+            description=keys.description,
+        )
+
+    @property
+    def checkpoint_keys(self) -> list[str]:
+        """Return the Fernet keys for checkpoints: those of the connection, else of Airflow's configuration."""
+        from airflow.providers.common.compat.sdk import conf
+
+        from airflow_provider_oss_resume.stores.encrypted import read_keys
+
+        return read_keys(self.settings.checkpoint_keys or conf.get("oss_resume", "checkpoint_keys", fallback="") or "")
 
     def test_connection(self) -> tuple[bool, str]:
         """Say whether OSS takes the key, and whether the bucket exists if one is named."""

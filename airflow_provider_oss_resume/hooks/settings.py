@@ -31,10 +31,23 @@ class ConnectionFields:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptionSettings:
+    """Hold the RSA keys that objects are encrypted with on the client's side."""
+
+    public_key: str
+    private_key: str = field(repr=False)
+    passphrase: str = field(repr=False)
+    scheme: str
+    description: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """Hold what a client is made of.
 
     :param verify: check TLS certificates; a path names a CA bundle.
+    :param checkpoint_keys: Fernet keys, the newest first, separated by commas.
+    :param encryption: of objects on the client's side; ``None`` where the connection has no keys for it.
     """
 
     endpoint: str
@@ -48,6 +61,8 @@ class ConnectionSettings:
     verify: bool | str
     connect_timeout: float
     read_timeout: float
+    checkpoint_keys: str = field(default="", repr=False)
+    encryption: EncryptionSettings | None = None
 
 
 def read_settings(connection: ConnectionFields) -> ConnectionSettings:
@@ -71,6 +86,8 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
         verify=_verify(extra.get("verify")),
         connect_timeout=_seconds(connection, "connect_timeout", 10.0),
         read_timeout=_seconds(connection, "read_timeout", 60.0),
+        checkpoint_keys=_text(extra, "checkpoint_keys"),
+        encryption=_encryption(connection),
     )
 
 
@@ -115,6 +132,25 @@ def _host_and_port(connection: ConnectionFields) -> str:
     host = connection.host.strip()
     # An Airflow URI holds the port apart from the host, even where the host has a scheme.
     return f"{host.rstrip('/')}:{connection.port}" if host and connection.port else host
+
+
+def _encryption(connection: ConnectionFields) -> EncryptionSettings | None:
+    extra = connection.extra
+    public_key, private_key = _text(extra, "cse_public_key"), _text(extra, "cse_private_key")
+    if not public_key and not private_key:
+        return None
+    description = extra.get("cse_description") or {}
+    if not isinstance(description, Mapping):
+        raise ConfigurationError(
+            f"connection {connection.conn_id!r} has cse_description {description!r}: give an object of texts"
+        )
+    return EncryptionSettings(
+        public_key=public_key,
+        private_key=private_key,
+        passphrase=_text(extra, "cse_passphrase"),
+        scheme=_text(extra, "cse_scheme") or "pkcs1",
+        description={str(name): str(value) for name, value in description.items()},
+    )
 
 
 def _verify(value: Any) -> bool | str:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_oss_resume.oss import OSSClient
+    from airflow_provider_oss_resume.oss.encryption import MasterKey
     from airflow_provider_oss_resume.upload import (
         Cancel,
         CheckpointStore,
@@ -83,6 +84,9 @@ class ResumableUploadOperator(BaseOperator):
     :param traffic_limit: bits a second that OSS allows each request. (templated)
     :param bandwidth_limit: bytes a second of all threads together, as a number or ``"10M"``, or by the
         worker's time of day: ``"08:00,512K 19:00,10M 23:00,off"``. (templated)
+    :param client_side_encryption: encrypt the object before it leaves the worker, as the official SDKs
+        do: ``True`` with the RSA key of the connection, or a
+        :class:`~airflow_provider_oss_resume.oss.encryption.MasterKey`.
     :param delete_upload_on_kill: throw the parts away when the task is killed by a person. Off,
         because a pod eviction looks the same and would destroy hours of work.
     :param verify_resume: read kept parts again to prove them. ``False`` trusts parts whose record,
@@ -123,7 +127,7 @@ class ResumableUploadOperator(BaseOperator):
         "adopt_uploads",
     )
     # Objects of the DAG author: a copy of a DAG, as Airflow makes them, shares them.
-    shallow_copy_attrs: Sequence[str] = ("checkpoint_store", "progress_callback")
+    shallow_copy_attrs: Sequence[str] = ("checkpoint_store", "client_side_encryption", "progress_callback")
     ui_color = "#ffe3c2"
 
     def __init__(  # noqa: PLR0915 - Airflow wants an attribute for each argument
@@ -151,6 +155,7 @@ class ResumableUploadOperator(BaseOperator):
         callback_vars: Mapping[str, str] | None = None,
         traffic_limit: int | str | None = None,
         bandwidth_limit: int | str | None = None,
+        client_side_encryption: bool | MasterKey = False,
         delete_upload_on_kill: bool = False,
         verify_resume: bool | str = True,
         adopt_uploads: bool | str = True,
@@ -185,6 +190,7 @@ class ResumableUploadOperator(BaseOperator):
         self.callback_vars = callback_vars
         self.traffic_limit = traffic_limit
         self.bandwidth_limit = bandwidth_limit
+        self.client_side_encryption = client_side_encryption
         self.delete_upload_on_kill = delete_upload_on_kill
         self.verify_resume = verify_resume
         self.adopt_uploads = adopt_uploads
@@ -217,9 +223,13 @@ class ResumableUploadOperator(BaseOperator):
             self._cancel.request(self._kill_reason, discard=self.delete_upload_on_kill)
 
     def _upload(self, context: Context, cancel: Cancel) -> dict[str, Any]:
+        from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
+
         store = self._store(context)  # first: where it cannot work, nothing is asked of Airflow or OSS
         hook, identity, observer = OSSResumeHook(self.oss_conn_id), identify(context), Observer(self.progress_callback)
-        request = self._request(text("bucket_name", self.bucket_name) or hook.bucket)
+        if store is not None and (keys := hook.checkpoint_keys):
+            store = EncryptedStore(store, keys)
+        request = self._request(text("bucket_name", self.bucket_name) or hook.bucket, self._master_key(hook))
         with hook.get_client() as client:
             uploader = self._uploader(context, client, store, cancel, observer)
             try:
@@ -242,7 +252,11 @@ class ResumableUploadOperator(BaseOperator):
         self.log.info("this try sent %d parts, %d are left: going on without using up a retry", done.parts_sent, left)
         raise reschedule(self.retry_delay) from error
 
-    def _request(self, bucket: str | None) -> UploadRequest:
+    def _master_key(self, hook: OSSResumeHook) -> MasterKey | None:
+        wanted = self.client_side_encryption
+        return (hook.master_key if wanted else None) if isinstance(wanted, bool) else wanted
+
+    def _request(self, bucket: str | None, master_key: MasterKey | None) -> UploadRequest:
         from airflow_provider_oss_resume.oss.addressing import require_bucket_name
         from airflow_provider_oss_resume.upload import DEFAULT_MULTIPART_THRESHOLD, UploadRequest
 
@@ -257,6 +271,7 @@ class ResumableUploadOperator(BaseOperator):
             bandwidth_limit=text("bandwidth_limit", limit if limit is None else str(limit)),
             verify_resume=truth("verify_resume", self.verify_resume),
             adopt_uploads=truth("adopt_uploads", self.adopt_uploads),
+            master_key=master_key,
             options=self._options(),
         )
 
