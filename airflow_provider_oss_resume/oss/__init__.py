@@ -3,8 +3,8 @@
 from airflow_provider_oss_resume.oss.client import OSSClient
 from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider, StaticCredentialsProvider
 from airflow_provider_oss_resume.oss.models import ListedObject, MultipartUpload, ObjectInfo, Part, StoredObject
+from airflow_provider_oss_resume.oss.network import NetworkSettings
 from airflow_provider_oss_resume.oss.retry import RetryPolicy
-from airflow_provider_oss_resume.oss.transport import NetworkSettings
 
 __all__ = [
     "Credentials",

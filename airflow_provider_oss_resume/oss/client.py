@@ -18,11 +18,11 @@ from airflow_provider_oss_resume.oss.credentials import (
     StaticCredentialsProvider,
 )
 from airflow_provider_oss_resume.oss.multipart import MultipartOperations
+from airflow_provider_oss_resume.oss.network import NetworkSettings
 from airflow_provider_oss_resume.oss.objects import ObjectOperations
 from airflow_provider_oss_resume.oss.retry import RetryBudget, RetryPolicy
 from airflow_provider_oss_resume.oss.service import Service
 from airflow_provider_oss_resume.oss.settings import make_settings
-from airflow_provider_oss_resume.oss.transport import NetworkSettings
 
 
 class OSSClient(ObjectOperations, MultipartOperations):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss.addressing import Endpoint, parse_endpoint, region_of
+from airflow_provider_oss_resume.oss.network import NetworkSettings
 from airflow_provider_oss_resume.oss.retry import RetryPolicy
 from airflow_provider_oss_resume.oss.signing import Signer, SignerV1, SignerV4
-from airflow_provider_oss_resume.oss.transport import NetworkSettings
 from airflow_provider_oss_resume.version import __version__
 
 USER_AGENT = f"airflow-provider-oss-resume/{__version__} Python/{platform.python_version()}"

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import ssl
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -29,34 +29,12 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
 from airflow_provider_oss_resume.oss.messages import Body, HTTPRequest
+from airflow_provider_oss_resume.oss.network import NetworkSettings
 
 _BLOCK = 256 * 1024
 _FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _BODY_METHODS = ("PUT", "POST")
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkSettings:
-    """Say how to reach the endpoint.
-
-    :param connect_timeout: seconds to open a connection.
-    :param send_timeout: seconds for each block of 256 KiB, not for a whole part.
-    :param read_timeout: seconds to wait for each piece of a reply.
-    :param verify: check TLS certificates; a path names a CA bundle to check against.
-    :param proxies: ``{"http": url, "https": url}``; the environment is not consulted.
-    """
-
-    connect_timeout: float = 10.0
-    send_timeout: float = 60.0
-    read_timeout: float = 60.0
-    verify: bool | str = True
-    proxies: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Refuse timeouts that would fail every request or wait for ever."""
-        for name in ("connect_timeout", "send_timeout", "read_timeout"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ConfigurationError(f"{name} is {getattr(self, name)!r}: give seconds above 0")
+_LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|$)", re.IGNORECASE)
 
 
 class Transport:
@@ -67,10 +45,9 @@ class Transport:
     """
 
     def __init__(self, settings: NetworkSettings, connections: int = 10) -> None:
-        if isinstance(settings.verify, str) and not os.path.exists(settings.verify):
-            raise ConfigurationError(f"no CA bundle at {settings.verify!r}: give the path of a PEM file as verify")
         self._settings = settings
-        self._proxies = dict(settings.proxies)
+        self._verify = _bundle(settings.verify)
+        self._proxies: dict[str, dict[str, str]] = {}
         self._open = _OpenConnections(settings.send_timeout)
         self._adapter = _Adapter(self._open, connections)
 
@@ -85,12 +62,18 @@ class Transport:
                 _prepared(request),
                 stream=True,
                 timeout=timeouts,
-                verify=self._settings.verify,
-                proxies=self._proxies,
+                verify=self._verify,
+                proxies=self._proxies_to(request.url),
             )
         except _FOREIGN as error:
             raise _no_reply(request, error) from error
         return OpenReply(response)
+
+    def _proxies_to(self, url: str) -> dict[str, str]:
+        origin = "/".join(url.split("/", 3)[:3])
+        if origin not in self._proxies:  # looking through the environment takes longer than signing
+            self._proxies[origin] = _proxies(self._settings.proxies, origin)
+        return self._proxies[origin]
 
     def interrupt(self) -> None:
         """Make every thread that waits in a socket of this transport fail at once."""
@@ -99,6 +82,20 @@ class Transport:
     def close(self) -> None:
         """Close idle connections."""
         self._adapter.close()
+
+
+def _bundle(verify: bool | str) -> bool | str:
+    if verify is True:
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    if isinstance(verify, str) and not os.path.exists(verify):
+        raise ConfigurationError(f"no CA bundle at {verify!r}: give the path of a PEM file as verify")
+    return verify
+
+
+def _proxies(given: Mapping[str, str] | None, origin: str) -> dict[str, str]:
+    if given is not None:
+        return dict(given)
+    return {} if _LOOPBACK.match(origin) else requests.utils.get_environ_proxies(origin, no_proxy=None)
 
 
 class OpenReply:

@@ -398,6 +398,20 @@ class TestTLS:
         with client.get_object(BUCKET, key) as (_, blocks):
             assert b"".join(blocks) == BIG
 
+    def test_a_bundle_of_the_environment(
+        self,
+        front: str,
+        authority: Authority,
+        make_client: ClientFactory,
+        key: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle))
+        make_client(front).delete_object(BUCKET, key)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/bundle.pem")
+        with pytest.raises(ConfigurationError, match="no CA bundle at '/no/bundle"):
+            make_client(front)
+
     def test_no_check_at_all(self, front: str, make_client: ClientFactory, key: str) -> None:
         client = make_client(front, network=NetworkSettings(verify=False))
         with pytest.warns(Warning, match="Unverified HTTPS request"):
@@ -433,17 +447,40 @@ class TestTLS:
 
 
 class TestProxies:
-    def test_requests_go_through_the_proxy(self, make_client: ClientFactory) -> None:
-        heads: list[bytes] = []
+    @pytest.fixture
+    def proxy(self) -> Iterator[str]:
+        self.heads: list[bytes] = []
 
         def converse(connection: socket.socket) -> None:
-            heads.append(read_request(connection))
+            self.heads.append(read_request(connection))
             connection.sendall(OK)
 
-        with TCPServer(converse) as proxy:
-            network = NetworkSettings(proxies={"http": proxy.url})
-            make_client("http://oss.invalid", network=network).delete_object(BUCKET, "a..b//c")
-        assert heads[0].startswith(b"DELETE http://examplebucket.oss.invalid/a..b//c HTTP/1.1\r\n")
+        with TCPServer(converse) as server:
+            yield server.url
+
+    def test_requests_go_through_the_proxy(self, make_client: ClientFactory, proxy: str) -> None:
+        network = NetworkSettings(proxies={"http": proxy})
+        make_client("http://oss.invalid", network=network).delete_object(BUCKET, "a..b//c")
+        assert self.heads[0].startswith(b"DELETE http://examplebucket.oss.invalid/a..b//c HTTP/1.1\r\n")
+
+    def test_requests_go_through_the_proxy_of_the_environment(
+        self, make_client: ClientFactory, proxy: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", proxy)
+        monkeypatch.setenv("no_proxy", "direct.invalid")
+        make_client("http://oss.invalid").delete_object(BUCKET, "k")
+        with pytest.raises(TransportError):
+            make_client("http://direct.invalid", retry=TWICE).delete_object(BUCKET, "k")
+        network = NetworkSettings(proxies={})
+        with pytest.raises(TransportError):
+            make_client("http://oss.invalid", retry=TWICE, network=network).delete_object(BUCKET, "k")
+        assert len(self.heads) == 1
+
+    def test_no_proxy_stands_before_this_machine(
+        self, make_client: ClientFactory, server: DevServer, key: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", "http://oss.invalid")
+        make_client(server.url).delete_object(BUCKET, key)
 
     @pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:1"])
     def test_a_proxy_that_cannot_be(self, make_client: ClientFactory, proxy: str) -> None:

@@ -1,0 +1,34 @@
+"""How to reach the endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """Say how to reach the endpoint.
+
+    :param connect_timeout: seconds to open a connection.
+    :param send_timeout: seconds for each block of 256 KiB, not for a whole part.
+    :param read_timeout: seconds to wait for each piece of a reply.
+    :param verify: check TLS certificates; a path names a CA bundle to check against, instead of
+        the one that ``REQUESTS_CA_BUNDLE`` names or requests brings.
+    :param proxies: ``{"http": url, "https": url}``, empty for none; those of the environment
+        (``HTTPS_PROXY``, ``NO_PROXY``) if ``None``, but never on the way to this machine itself.
+    """
+
+    connect_timeout: float = 10.0
+    send_timeout: float = 60.0
+    read_timeout: float = 60.0
+    verify: bool | str = True
+    proxies: Mapping[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse timeouts that would fail every request or wait for ever."""
+        for name in ("connect_timeout", "send_timeout", "read_timeout"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r}: give seconds above 0")
