@@ -44,6 +44,7 @@ def test_only_what_a_person_must_change_is_permanent() -> None:
     assert permanent == {
         "AccessDeniedError",
         "AlreadyExistsError",
+        "CallbackFailedError",
         "ConfigurationError",
         "InvalidRequestError",
         "NotFoundError",
