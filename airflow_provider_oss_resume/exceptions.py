@@ -171,8 +171,12 @@ class InvalidPartError(ServiceError):
 
 
 class CallbackFailedError(ServiceError):
-    """Report that the object is stored but OSS could not call the callback URL. Acts: its owner."""
+    """Report that the object is stored but OSS could not call the callback URL. Acts: its owner.
 
+    Permanent, because a retry would find the object complete and call nobody.
+    """
+
+    permanent = True
     default_advice = "The object is stored; do not upload it again, mend the callback server"
 
 

@@ -93,6 +93,10 @@ class ResumableUploadOperator(BaseOperator):
         listing and file times agree.
     :param adopt_uploads: without a usable checkpoint, go on with an upload of this key that is in
         progress in the bucket, where its parts are the source's.
+    :param upload_id: of an upload of this key to go on with where there is no checkpoint, whoever
+        began it. (templated)
+    :param callback_required: ``False`` makes a callback that OSS could not make a warning; else the task
+        fails for good, and says that the object is stored.
     :param stop_before_timeout: stop handing out parts this long before ``execution_timeout``, so that
         those under way are done and the retry has nothing to send twice; at least 5 seconds.
     :param retry_from_progress: a try that sent at least one part and then failed is run again
@@ -125,6 +129,8 @@ class ResumableUploadOperator(BaseOperator):
         "replace",
         "verify_resume",
         "adopt_uploads",
+        "upload_id",
+        "callback_required",
     )
     # Objects of the DAG author: a copy of a DAG, as Airflow makes them, shares them.
     shallow_copy_attrs: Sequence[str] = ("checkpoint_store", "client_side_encryption", "progress_callback")
@@ -159,6 +165,8 @@ class ResumableUploadOperator(BaseOperator):
         delete_upload_on_kill: bool = False,
         verify_resume: bool | str = True,
         adopt_uploads: bool | str = True,
+        upload_id: str | None = None,
+        callback_required: bool | str = True,
         stop_before_timeout: timedelta | None = None,
         retry_from_progress: bool = False,
         progress_callback: Callable[[Progress], None] | None = None,
@@ -194,6 +202,8 @@ class ResumableUploadOperator(BaseOperator):
         self.delete_upload_on_kill = delete_upload_on_kill
         self.verify_resume = verify_resume
         self.adopt_uploads = adopt_uploads
+        self.upload_id = upload_id
+        self.callback_required = callback_required
         self.stop_before_timeout = stop_before_timeout
         self.retry_from_progress = retry_from_progress
         self.progress_callback = progress_callback
@@ -270,6 +280,8 @@ class ResumableUploadOperator(BaseOperator):
             multipart_threshold=number_or("multipart_threshold", self.multipart_threshold, DEFAULT_MULTIPART_THRESHOLD),
             bandwidth_limit=text("bandwidth_limit", limit if limit is None else str(limit)),
             verify_resume=truth("verify_resume", self.verify_resume),
+            upload_id=text("upload_id", self.upload_id),
+            callback_required=truth("callback_required", self.callback_required),
             adopt_uploads=truth("adopt_uploads", self.adopt_uploads),
             master_key=master_key,
             options=self._options(),

@@ -17,6 +17,7 @@ from airflow_provider_oss_resume.upload.progress import Phase, human_size, human
 from airflow_provider_oss_resume.upload.request import UploadResult
 from airflow_provider_oss_resume.upload.resume import Action, Decision
 from airflow_provider_oss_resume.upload.session import Session
+from airflow_provider_oss_resume.upload.transfer import Destination
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +105,9 @@ class Attempt:
         size = session.target.plan.size
         plan = PartPlan(size, max(1, size))
         body = PartBody(session.source, plan.part(1), new_buffer(), session.meter.counter(), session.pace)
-        headers = session.headers_for(PUT, plan)
+        to = Destination(request.bucket, request.key, "", session.headers_for(PUT, plan))
         session.reporter.begin(plan)
-        stored = session.call(lambda: put(session.client, request.bucket, request.key, body, headers))
+        stored = session.call(lambda: put(session.client, to, body, callback_required=request.callback_required))
         session.source.check_unchanged()
         if had_checkpoint:
             session.recorder.delete()

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from airflow_provider_oss_resume.exceptions import (
     AlreadyExistsError,
+    CallbackFailedError,
     IntegrityError,
     NoSuchUploadError,
     OSSResumeError,
@@ -51,37 +52,59 @@ def complete(
     parts: Iterable[Part],
     expected: Expected,
     wait: Callable[[float], None],
+    *,
+    callback_required: bool = True,
 ) -> StoredObject:
     """Complete the upload and return the object, proved by size and CRC-64.
 
     :param destination: its headers are those that Complete carries.
     :param wait: sleeps; raises to give up.
+    :param callback_required: whether a callback that OSS could not make is an error.
+    :raises CallbackFailedError: the object is there, its callback failed.
     :raises InvalidPartError: OSS does not hold a part as listed; the upload goes on.
     :raises NoSuchUploadError: the upload is gone and the object is not this one.
     :raises IntegrityError: the object is there and is wrong.
     """
-    stored = _until_clear(client, destination, list(parts), expected, wait)
+    try:
+        stored = _until_clear(client, destination, list(parts), expected, wait)
+    except CallbackFailedError as error:
+        stored = _without_callback(client, destination, expected, error, callback_required)
     info = head_or_none(client, destination.bucket, destination.key)
     require_proof(f"{destination.bucket}/{destination.key}", stored, info, expected)
     return stored
 
 
-def put(client: OSSClient, bucket: str, key: str, body: PartBody, headers: Mapping[str, str]) -> StoredObject:
+def _without_callback(
+    client: OSSClient, to: Destination, expected: Expected, error: CallbackFailedError, required: bool
+) -> StoredObject:
+    """Return the object whose callback failed, unless that is an error."""
+    if required:
+        raise error
+    log.warning("%s", error)
+    return _found(client, to, expected, error)
+
+
+def put(client: OSSClient, to: Destination, body: PartBody, *, callback_required: bool = True) -> StoredObject:
     """Store a small object by one request and return it, proved by CRC-64.
 
+    :param to: where; has no upload id.
+    :param callback_required: whether a callback that OSS could not make is an error.
+    :raises CallbackFailedError: the object is there, its callback failed.
     :raises AlreadyExistsError: it may not be overwritten, and it was not this very call that made it.
     """
     try:
-        stored = client.put_object(bucket, key, body, headers)
+        stored = client.put_object(to.bucket, to.key, body, to.headers)
     except AlreadyExistsError:
         # The object of a lost reply stands in its own way when it may not be overwritten.
-        info = head_or_none(client, bucket, key) if body.attempts > 1 else None
+        info = head_or_none(client, to.bucket, to.key) if body.attempts > 1 else None
         if info is None or not matches(info, Expected(len(body), body.crc64)):
             raise
         return _as_stored(info)
+    except CallbackFailedError as error:
+        return _without_callback(client, to, Expected(len(body), body.crc64), error, callback_required)
     if stored.crc64 is None:
-        info = head_or_none(client, bucket, key)
-        require_proof(f"{bucket}/{key}", stored, info, Expected(len(body), body.crc64))
+        info = head_or_none(client, to.bucket, to.key)
+        require_proof(f"{to.bucket}/{to.key}", stored, info, Expected(len(body), body.crc64))
     return stored
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 
-from airflow_provider_oss_resume.exceptions import CheckpointError
+from airflow_provider_oss_resume.exceptions import CheckpointError, ConfigurationError, NoSuchUploadError
 from airflow_provider_oss_resume.upload.body import new_buffer, rehash
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, decode
 from airflow_provider_oss_resume.upload.evidence import find_uploads, gather, head_or_none
@@ -13,6 +14,7 @@ from airflow_provider_oss_resume.upload.fencing import check_not_newer, is_same_
 from airflow_provider_oss_resume.upload.multipart import abort_quietly
 from airflow_provider_oss_resume.upload.resume import (
     Action,
+    Candidate,
     Decision,
     Evidence,
     Listing,
@@ -65,9 +67,24 @@ def find_decision(session: Session, checkpoint: Checkpoint | None, *, gone: bool
         log.info("restart: %s", decision.reason)
         old = checkpoint
         session.call(lambda: abort_quietly(session.client, old))
-    if decision.action in (Action.START, Action.RESTART) and _may_adopt(session):
-        return session.call(lambda: _find_upload(session)) or decision
-    return decision
+    if decision.action not in (Action.START, Action.RESTART):
+        return decision
+    if session.request.upload_id and not gone:
+        return session.call(lambda: _named_upload(session, str(session.request.upload_id)))
+    return (session.call(lambda: _find_upload(session)) if _may_adopt(session) else None) or decision
+
+
+def _named_upload(session: Session, upload_id: str) -> Decision:
+    """Return how to go on with the upload that the request names."""
+    where = f"upload_id {upload_id!r} of {session.request.bucket}/{session.request.key}"
+    try:
+        parts = tuple(session.client.list_parts(session.request.bucket, session.request.key, upload_id))
+    except NoSuchUploadError as error:
+        raise ConfigurationError(f"{where} does not exist (any more): leave upload_id out to start afresh") from error
+    decision = adoptable(session.target, Candidate(upload_id, "", parts))
+    if decision is None or session.cipher is not None:
+        raise ConfigurationError(f"{where} cannot become this object: its parts do not fit the source")
+    return replace(decision, reason="the upload that was asked for goes on")
 
 
 def _may_adopt(session: Session) -> bool:

@@ -189,7 +189,14 @@ class Multipart:
         parts = list(ledger.settled.values())
         crash_point("before_complete")
         stored = session.call(
-            lambda: complete(session.client, self._destination(COMPLETE), parts, expected, session.client.sleep)
+            lambda: complete(
+                session.client,
+                self._destination(COMPLETE),
+                parts,
+                expected,
+                session.client.sleep,
+                callback_required=self._request.callback_required,
+            )
         )
         crash_point("after_complete")
         return stored

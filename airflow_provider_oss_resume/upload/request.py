@@ -37,6 +37,9 @@ class UploadRequest:
         listing and file times agree, which saves reading and misses an edit that kept size and times.
     :param adopt_uploads: without a usable checkpoint, look in the bucket for an upload of this key that
         nobody finished, and go on with it where its parts are the source's.
+    :param upload_id: of an upload of this key to go on with where there is no usable checkpoint; begun
+        by anybody.
+    :param callback_required: ``False`` makes a callback that OSS could not make a warning.
     :param master_key: encrypts the object on this side, as the official SDKs do.
     :param options: what the object shall be.
     :raises ConfigurationError: one of these cannot work.
@@ -51,6 +54,8 @@ class UploadRequest:
     bandwidth_limit: int | str | None = None
     verify_resume: bool = True
     adopt_uploads: bool = True
+    upload_id: str | None = None
+    callback_required: bool = True
     master_key: MasterKey | None = None
     options: ObjectOptions = field(default_factory=ObjectOptions)
 

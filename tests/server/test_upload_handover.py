@@ -1,0 +1,58 @@
+"""What the other end may do: call back, or have begun the upload itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_oss_resume.exceptions import CallbackFailedError, ConfigurationError
+from airflow_provider_oss_resume.upload import ObjectOptions
+from tests.server.uploads import BUCKET, PART, PARTS, Scene, content
+
+NOBODY = ObjectOptions(callback={"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "a=b"})
+
+
+@pytest.mark.parametrize("threshold", [0, 2**30], ids=["parts", "whole"])
+def test_a_failed_callback_is_an_error_that_no_retry_mends(scene: Scene, threshold: int) -> None:
+    with pytest.raises(CallbackFailedError, match="The object is stored") as caught:
+        scene.upload(options=NOBODY, multipart_threshold=threshold)
+    assert caught.value.permanent
+    assert scene.stored() == scene.file.read_bytes()
+
+
+@pytest.mark.parametrize("threshold", [0, 2**30], ids=["parts", "whole"])
+def test_a_callback_that_is_not_required_is_a_warning(
+    scene: Scene, threshold: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = scene.upload(options=NOBODY, multipart_threshold=threshold, callback_required=False)
+    scene.assert_done(result)
+    assert "CallbackFailed" in caplog.text
+
+
+def test_an_upload_named_by_its_id_goes_on(scene: Scene) -> None:
+    data = scene.file.read_bytes()
+    other = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    wanted = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    for number in (2, 3):
+        piece = data[(number - 1) * PART : number * PART]
+        scene.client.upload_part(BUCKET, scene.key, wanted, number, piece)
+    scene.server.clear_requests()
+    result = scene.upload(upload_id=wanted)
+    assert scene.uploads_left() == [other], "an upload that was not asked for is left alone"
+    scene.client.abort_multipart_upload(BUCKET, scene.key, other)
+    scene.assert_done(result)
+    assert result.upload_id == wanted
+    assert sorted(scene.sent()) == [1, *range(4, PARTS + 1)]
+
+
+def test_an_upload_id_that_does_not_exist_is_named(scene: Scene) -> None:
+    with pytest.raises(ConfigurationError, match=r"'0123456789ABCDEF0123456789ABCDEF'.*leave upload_id out"):
+        scene.upload(upload_id="0123456789ABCDEF0123456789ABCDEF")
+    assert scene.sent() == []
+
+
+def test_an_upload_whose_parts_do_not_fit_is_refused(scene: Scene) -> None:
+    foreign = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    scene.client.upload_part(BUCKET, scene.key, foreign, 9999, content(PART))
+    with pytest.raises(ConfigurationError, match="do not fit the source"):
+        scene.upload(upload_id=foreign)
+    scene.client.abort_multipart_upload(BUCKET, scene.key, foreign)
