@@ -1,0 +1,58 @@
+"""With every store a real upload goes on after SIGKILL, and nothing of it is left when it is done."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_oss_resume.devserver import DevServer
+from demo.stack import AirflowStack
+from demo.versions import AIRFLOW_3
+from tests.airflow import bucket, runs
+from tests.airflow.background import Run
+
+PARTS = 12
+CONCURRENCY = 4
+STORES = ("auto", "variable", "xcom", *(["task_state"] if AIRFLOW_3 else []))
+KEPT_IN = {
+    "auto": "task state" if AIRFLOW_3 else "variable",
+    "task_state": "task state",
+    "variable": "variable",
+    "xcom": "xcom",
+}
+
+
+@pytest.fixture
+def begin(
+    forked: AirflowStack, oss: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, bucket.SourceFile], Run]:
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
+    return lambda dag_id, source: Run(
+        forked, runs.load_dag("bad_nights", dag_id), source.conf, tmp_path / "output.txt"
+    )
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_killed_upload_goes_on(
+    begin: Callable[[str, bucket.SourceFile], Run], oss: DevServer, tmp_path: Path, store: str
+) -> None:
+    source = bucket.write_source(tmp_path, f"by-{store}.bin", PARTS)
+    bucket.slow_parts(oss, source.key)
+    with begin(f"by_{store}", source) as run:
+        held = run.until_held(oss, source, PARTS // 2)
+        kept = runs.left_behind(run.airflow)
+        os.kill(run.task_pid(), signal.SIGKILL)
+        run.wait()
+        assert run.state() == ("success", 2), run.output
+    assert [what.startswith(KEPT_IN[store]) for what in kept] == [True], kept
+    assert bucket.stored_sha256(oss, source.key) == source.sha256
+    times_sent = Counter(bucket.parts_held(oss, source.key))
+    assert all(times_sent[number] == 1 for number in held)
+    assert sum(times_sent.values()) <= PARTS + CONCURRENCY
+    assert "the upload of the checkpoint goes on" in run.output
+    assert runs.left_behind(run.airflow) == []
