@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
+from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule, RequestRecord
 from airflow_provider_oss_resume.exceptions import AccessDeniedError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.crc64 import crc64
@@ -72,16 +72,20 @@ class Scene:
     def fault(self, kind: FaultKind, operation: str, **options: Any) -> None:
         self.server.plan(FaultRule(kind, operation, **options))
 
+    def requests(self, operation: str) -> list[RequestRecord]:
+        """Return the requests of this scene: a late one of another test may come in between."""
+        return [record for record in self.server.requests(operation) if record.key in ("", self.key)]
+
     def count(self, operation: str) -> int:
-        return len(self.server.requests(operation))
+        return len(self.requests(operation))
 
     def sent(self) -> list[int]:
         """Return the numbers of the parts that reached the server, in order."""
-        return sorted(record.part_number or 0 for record in self.server.requests("UploadPart"))
+        return sorted(record.part_number or 0 for record in self.requests("UploadPart"))
 
     def headers(self, operation: str) -> dict[str, str]:
         """Return the headers of the last request of an operation."""
-        return dict(self.server.requests(operation)[-1].headers)
+        return dict(self.requests(operation)[-1].headers)
 
     def stored(self) -> bytes:
         with self.client.get_object(BUCKET, self.key) as (_, blocks):
