@@ -16,6 +16,7 @@
     │   ├── NoSuchUploadError         404 of an upload id: completed, aborted or expired
     │   ├── AlreadyExistsError        409 of forbid-overwrite: the destination must change
     │   ├── InvalidRequestError       other 400, 405, 411, 413: an option OSS does not take
+    │   ├── PartAlreadyExistsError    a sequential upload holds this part and takes no other for it
     │   ├── InvalidPartError          Complete named a part that OSS does not hold
     │   └── CallbackFailedError       203: the object IS stored, its callback failed
     ├── IntegrityError                CRC-64 of our bytes and of OSS disagree            (part: retried)
@@ -164,6 +165,10 @@ class InvalidRequestError(ServiceError):
     """Report a request that OSS does not take as it is. Acts: the DAG author, or we."""
 
     permanent = True
+
+
+class PartAlreadyExistsError(ServiceError):
+    """Report that a sequential upload holds a part already. Acts: the uploader, which compares it."""
 
 
 class InvalidPartError(ServiceError):

@@ -87,6 +87,7 @@ class ResumableUploadOperator(BaseOperator):
     :param client_side_encryption: encrypt the object before it leaves the worker, as the official SDKs
         do: ``True`` with the RSA key of the connection, or a
         :class:`~airflow_provider_oss_resume.oss.encryption.MasterKey`.
+    :param sequential: send one part after the other, so that the finished object carries Content-MD5.
     :param delete_upload_on_kill: throw the parts away when the task is killed by a person. Off,
         because a pod eviction looks the same and would destroy hours of work.
     :param verify_resume: read kept parts again to prove them. ``False`` trusts parts whose record,
@@ -162,6 +163,7 @@ class ResumableUploadOperator(BaseOperator):
         traffic_limit: int | str | None = None,
         bandwidth_limit: int | str | None = None,
         client_side_encryption: bool | MasterKey = False,
+        sequential: bool = False,
         delete_upload_on_kill: bool = False,
         verify_resume: bool | str = True,
         adopt_uploads: bool | str = True,
@@ -199,6 +201,7 @@ class ResumableUploadOperator(BaseOperator):
         self.traffic_limit = traffic_limit
         self.bandwidth_limit = bandwidth_limit
         self.client_side_encryption = client_side_encryption
+        self.sequential = sequential
         self.delete_upload_on_kill = delete_upload_on_kill
         self.verify_resume = verify_resume
         self.adopt_uploads = adopt_uploads
@@ -280,6 +283,7 @@ class ResumableUploadOperator(BaseOperator):
             multipart_threshold=number_or("multipart_threshold", self.multipart_threshold, DEFAULT_MULTIPART_THRESHOLD),
             bandwidth_limit=text("bandwidth_limit", limit if limit is None else str(limit)),
             verify_resume=truth("verify_resume", self.verify_resume),
+            sequential=truth("sequential", self.sequential),
             upload_id=text("upload_id", self.upload_id),
             callback_required=truth("callback_required", self.callback_required),
             adopt_uploads=truth("adopt_uploads", self.adopt_uploads),

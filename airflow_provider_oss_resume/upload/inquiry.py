@@ -88,8 +88,10 @@ def _named_upload(session: Session, upload_id: str) -> Decision:
 
 
 def _may_adopt(session: Session) -> bool:
-    # The parts of an encrypted upload are of use only to who has its key, and that was in the checkpoint.
-    return session.request.adopt_uploads and session.cipher is None and not session.is_small
+    # The parts of an encrypted upload are of use only to who has its key, and that was in the checkpoint;
+    # whether an upload is sequential cannot be asked for.
+    request = session.request
+    return request.adopt_uploads and session.cipher is None and not request.sequential and not session.is_small
 
 
 def _respect(session: Session, owner: Owner) -> None:

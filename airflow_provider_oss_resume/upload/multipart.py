@@ -21,6 +21,7 @@ from airflow_provider_oss_resume.exceptions import (
     InvalidPartError,
     NoSuchUploadError,
     OSSResumeError,
+    PartAlreadyExistsError,
     UploadTakenOver,
 )
 from airflow_provider_oss_resume.oss import OSSClient
@@ -76,6 +77,10 @@ class Multipart:
                 stored = self._conform() or stored
         except NoSuchUploadError:
             raise  # nothing is left that could be kept; the caller looks again
+        except PartAlreadyExistsError as error:
+            log.warning("%s; its bytes are not the source's and cannot be replaced: starting over", error)
+            abort_in_time(self._session, self.ledger.checkpoint())
+            raise NoSuchUploadError(error.details) from error
         except BaseException as error:  # Airflow's timeouts are no Exceptions
             self._leave(error)
             raise
@@ -96,11 +101,11 @@ class Multipart:
         return Ledger(self._new_checkpoint(upload_id, decision.plan), decision.plan, fingerprint)
 
     def _initiate(self, plan: PartPlan) -> str:
-        session, request, begun = self._session, self._request, list[str]()
+        session, begun = self._session, list[str]()
         headers = session.headers_for(INITIATE, plan)
 
         def initiate() -> None:
-            begun.append(session.client.initiate_multipart_upload(request.bucket, request.key, headers))
+            begun.append(self._initiate_once(headers))
 
         try:
             session.call(initiate)
@@ -109,6 +114,10 @@ class Multipart:
                 abort_in_time(session, self._new_checkpoint(upload_id, plan))
             raise
         return begun[0]
+
+    def _initiate_once(self, headers: Mapping[str, str]) -> str:
+        client, request = self._session.client, self._request
+        return client.initiate_multipart_upload(request.bucket, request.key, headers, sequential=request.sequential)
 
     def _new_checkpoint(self, upload_id: str, plan: PartPlan) -> Checkpoint:
         target = self._session.target
@@ -145,7 +154,7 @@ class Multipart:
         transfer.run(
             settled=frozenset(self.ledger.settled),
             kept=to_rehash,
-            concurrency=self._request.max_concurrency,
+            concurrency=1 if self._request.sequential else self._request.max_concurrency,
             on_event=self._note,
             tick=self._tick,
             grace=lambda: session.cancel.grace,

@@ -32,6 +32,7 @@ class UploadRequest:
     :param part_size: bytes of a part, 100 KiB to 5 GiB; chosen from the source's size if ``None``.
     :param max_concurrency: parts sent at the same time.
     :param multipart_threshold: sources below this many bytes go by one PutObject.
+    :param sequential: send one part after the other, so that the finished object carries Content-MD5.
     :param bandwidth_limit: bytes a second of all threads together, or a timetable; see :mod:`.bandwidth`.
     :param verify_resume: read kept parts again to prove them. ``False`` trusts those whose record,
         listing and file times agree, which saves reading and misses an edit that kept size and times.
@@ -51,6 +52,7 @@ class UploadRequest:
     part_size: int | None = None
     max_concurrency: int = 4
     multipart_threshold: int = DEFAULT_MULTIPART_THRESHOLD
+    sequential: bool = False
     bandwidth_limit: int | str | None = None
     verify_resume: bool = True
     adopt_uploads: bool = True
@@ -77,6 +79,10 @@ class UploadRequest:
             raise ConfigurationError("no source: give the path of the file to upload")
         if not isinstance(self.source, (str, os.PathLike)) and not hasattr(self.source, "open"):
             raise ConfigurationError(f"source is {self.source!r:.60}: give the path of the file to upload")
+
+    def digest(self) -> str:
+        """Return a hash of what is fixed at Initiate: an upload begun otherwise cannot be continued."""
+        return self.options.digest(self.key) + ("-sequential" if self.sequential else "")
 
     def as_source(self) -> Source:
         """Return the source; a path is that of a local file."""

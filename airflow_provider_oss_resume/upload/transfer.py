@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from airflow_provider_oss_resume.exceptions import PartAlreadyExistsError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import Part
+from airflow_provider_oss_resume.oss.xml import strip_etag
 from airflow_provider_oss_resume.upload.body import PartBody, new_buffer, rehash
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
 from airflow_provider_oss_resume.upload.planner import PartPlan
@@ -207,10 +209,24 @@ class Transfer:
         crash_point("before_part")
         to = self._destination
         body = PartBody(self._source, self._plan.part(number), buffer, observe, self._pace)
-        part = self._client.upload_part(to.bucket, to.key, to.upload_id, number, body, to.headers)
+        try:
+            part = self._client.upload_part(to.bucket, to.key, to.upload_id, number, body, to.headers)
+        except PartAlreadyExistsError as error:
+            part = self._held_already(number, body, buffer, error)
         crash_point("after_part")
         self._work.settle()
         return Settled(replace(part, crc64=body.crc64), sent=True, attempts=body.attempts)
+
+    def _held_already(self, number: int, body: PartBody, buffer: memoryview, error: PartAlreadyExistsError) -> Part:
+        """Return the part that a sequential upload holds, if it is this one: the reply of an attempt was lost.
+
+        Other clients take the error for a failure and ask for ever (orzogc/fake115uploader#76).
+        """
+        held = Part(number, len(body), strip_etag(error.details.extra.get("PartEtag", "")))
+        body.crc64, same = rehash(self._source, self._plan.part(number), held, buffer, self._client.check_cancelled)
+        if not same:
+            raise error
+        return held
 
     def _rehash(self, number: int, buffer: memoryview) -> Settled | Differs:
         listed, part = self._kept[number], self._plan.part(number)

@@ -102,7 +102,7 @@ class Uploader:
             bucket=request.bucket,
             key=request.key,
             plan=plan_parts(fingerprint.size, request.part_size),
-            options_digest=request.options.digest(request.key),
+            options_digest=request.digest(),
             fingerprint=fingerprint,
         )
 
