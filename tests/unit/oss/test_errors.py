@@ -57,7 +57,7 @@ ROWS = [
     (405, "MethodNotAllowed", errors.InvalidRequestError),
     (408, "Timeout", errors.ServerFaultError),
     (409, "FileAlreadyExists", errors.AlreadyExistsError),
-    (409, "PartAlreadyExist", PartAlreadyExistsError),
+    (409, "PartAlreadyExist", errors.PartAlreadyExistsError),
     (409, "PositionNotEqualToLength", ServiceError),
     (409, "ObjectNotAppendable", ServiceError),
     (409, "FileImmutable", ServiceError),
