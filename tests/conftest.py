@@ -10,6 +10,7 @@ import atexit
 import importlib.util
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -38,6 +39,11 @@ def _steady_hypothesis() -> None:
     # A shared machine stalls now and then: a deadline would call that a bug. In CI the same examples every time.
     settings.register_profile("steady", deadline=None, derandomize="CI" in os.environ, print_blob=True)
     settings.load_profile("steady")
+
+
+def pytest_configure() -> None:
+    """Let a polite kill, as by `timeout`, end the session's servers too: Python's default is to drop everything."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 _clean_environment()
