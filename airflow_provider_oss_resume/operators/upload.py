@@ -221,6 +221,7 @@ class ResumableUploadOperator(BaseOperator):
         if self._kill_reason:  # killed while Airflow was still getting ready
             self.on_kill()
         try:
+            self._cancel.check()
             return self._upload(context, self._cancel)
         except OSSResumeError as error:
             if error.permanent:

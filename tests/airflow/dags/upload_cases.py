@@ -1,0 +1,83 @@
+"""DAGs in which an upload goes wrong, or is asked for in unusual words; the run's configuration says how."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from datetime import timedelta
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
+from airflow_provider_oss_resume.stores.naming import TaskIdentity
+
+log = logging.getLogger(__name__)
+
+# An argument that the run's configuration may give; else empty, which the operator takes for "not given".
+TOLD = "part_size max_concurrency multipart_threshold content_type acl storage_class traffic_limit"
+BUCKET = "{{ dag_run.conf.get('bucket_name', 'examplebucket') }}"
+SOURCE = "{{ dag_run.conf['source'] }}"
+KEY = "{{ dag_run.conf['key'] }}"
+PARTS = {"part_size": 256 * 1024, "multipart_threshold": 1024 * 1024, "checkpoint_store": "variable"}
+
+
+def told(name: str, default: str = "") -> str:
+    return f"{{{{ dag_run.conf.get('{name}', '{default}') }}}}"
+
+
+def one_task_dag(dag_id: str, retries: int = 1, **settings: Any) -> DAG:
+    """A DAG whose one task, `upload`, uploads in parts and keeps its checkpoint in a Variable."""
+    defaults = {"retries": retries, "retry_delay": timedelta(0)}
+    with DAG(dag_id=dag_id, schedule=None, default_args=defaults) as dag:
+        ResumableUploadOperator(
+            **{"task_id": "upload", "source": SOURCE, "bucket_name": BUCKET, "key": KEY, **PARTS, **settings}
+        )
+    return dag
+
+
+SECRET, TOKEN = "a-secret-of-some-length", "CAISxGJ1q6Ft5B2yfSjIr5Ckt"
+
+
+def say_what_is_secret(progress: object) -> None:
+    """Do what no callback should: log the secrets of the connection."""
+    log.warning("the secrets are <%s> and <%s>", SECRET, TOKEN)
+
+
+def stop_myself(context: Any) -> None:
+    """Be told to stop while Airflow is still getting the task ready."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def shadow_the_variable(context: Any) -> None:
+    """Set an environment variable that Airflow reads in place of the checkpoint."""
+    ti = context["ti"]
+    key = TaskIdentity(ti.dag_id, ti.run_id, ti.task_id).store_key()
+    os.environ[f"AIRFLOW_VAR_{key.upper()}"] = "not a checkpoint"
+
+
+as_told = one_task_dag(
+    "upload_as_told",
+    **{name: told(name) for name in TOLD.split()},
+    durable=told("durable", "True"),
+    replace=told("replace", "True"),
+    metadata={"owner": told("owner", "nobody")},
+    tags={"owner": told("owner", "nobody")},
+    oss_conn_id=told("oss_conn_id", "oss_default"),
+)
+once = one_task_dag("upload_once", retries=0)
+discarded = one_task_dag("upload_discarded", retries=0, delete_upload_on_kill=True)
+in_time = one_task_dag("upload_in_time", execution_timeout=timedelta(seconds=3))
+stopped_early = one_task_dag("upload_stopped_early", retries=0, pre_execute=stop_myself)
+shadowed = one_task_dag("upload_shadowed", pre_execute=shadow_the_variable)
+talkative = one_task_dag("upload_talkative", oss_conn_id="oss_sts", progress_callback=say_what_is_secret)
+default_bucket = one_task_dag("upload_default_bucket", bucket_name=None, part_size=None, multipart_threshold=None)
+
+# Names in which Airflow sees a secret, and letters it rarely sees.
+wild = one_task_dag("token_refresh", task_id=f"секрет.password_{'t' * 200}")
+
+with DAG(dag_id="upload_mapped", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}) as mapped:
+    ResumableUploadOperator.partial(task_id="upload", source=SOURCE, bucket_name=BUCKET, **PARTS).expand(
+        key=[KEY + "/0", KEY + "/1"]
+    )

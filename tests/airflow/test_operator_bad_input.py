@@ -1,0 +1,179 @@
+"""What cannot work ends the task in its first try, names the value and the remedy, and sends nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_oss_resume.devserver import DevServer
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
+from airflow_provider_oss_resume.stores.memory import MemoryStore
+from airflow_provider_oss_resume.upload import LocalFile
+from demo.stack import AirflowStack
+from tests.airflow import bucket
+from tests.airflow.cases import Cases
+
+GIB = 1024**3
+
+
+@pytest.fixture
+def cases(
+    forked: AirflowStack, oss: DevServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Cases]:
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
+    cases = Cases(forked, oss, capfd)
+    yield cases
+    cases.forget_variables()
+
+
+def refused(cases: Cases, source: bucket.SourceFile, said: str, **conf: object) -> None:
+    run = cases.run("as_told", source, **conf)
+    assert (run.states, run.tries) == (["failed"], 1)
+    assert said in run.output
+    assert run.requests == []
+    assert cases.airflow.variables() == []
+
+
+# ---------------------------------------------------------------- the source
+
+
+def test_no_source(cases: Cases) -> None:
+    run = cases.run("as_told", bucket.SourceFile(Path("/nowhere"), "k"), source="")
+    assert (run.states, run.tries, run.requests) == (["failed"], 1, [])
+    assert "no source: give the path of the file to upload" in run.output
+
+
+def test_a_directory(cases: Cases, tmp_path: Path) -> None:
+    refused(cases, bucket.SourceFile(tmp_path, "k"), f"{str(tmp_path)!r} is a directory: give the path of one file")
+
+
+def test_a_named_pipe(cases: Cases, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    refused(cases, bucket.SourceFile(pipe, "k"), "is not a regular file")
+
+
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    source = bucket.write_source(tmp_path, "k", 2)
+    source.path.chmod(0)
+    with as_nobody(), pytest.raises(ConfigurationError, match="may not be read by user id"):
+        LocalFile(source.path).open()
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Give up root's right to read everything for a while."""
+    before = os.geteuid()
+    os.seteuid(65534 if before == 0 else before)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+# ---------------------------------------------------------------- arguments, as templates give them
+
+ARGUMENTS: dict[str, tuple[dict[str, object], str]] = {
+    "no key": ({"key": ""}, "no key: give the object's full name in the bucket, such as 'exports/orders.parquet'"),
+    "absolute key": (
+        {"key": "/exports/a"},
+        "illegal key '/exports/a': it may not start with '/' or a backslash; write",
+    ),
+    "key too long": ({"key": "ä" * 512}, "has 1024 bytes: OSS takes 1023"),
+    "no bucket": ({"bucket_name": ""}, "no bucket: give bucket_name, or set the bucket in the connection's schema"),
+    "illegal bucket": ({"bucket_name": "Example_Bucket"}, "illegal bucket name 'Example_Bucket': 3 to 63 lower-case"),
+    "part size below": ({"part_size": 102399}, "part_size 102399 is out of bounds: OSS takes 102400 (100 KiB)"),
+    "part size above": ({"part_size": 5 * GIB + 1}, "part_size 5368709121 is out of bounds"),
+    "part size no number": ({"part_size": "8 MiB"}, "part_size is '8 MiB': give a whole number"),
+    "no threads": ({"max_concurrency": 0}, "max_concurrency is 0: give a whole number from 1 to 256"),
+    "threshold": ({"multipart_threshold": -1}, "multipart_threshold is -1: give a whole number from 0 to 5368709120"),
+    "acl": ({"acl": "public"}, "unknown acl 'public': use one of default, private, public-read, public-read-write"),
+    "storage class": ({"storage_class": "Glacier"}, "unknown storage_class 'Glacier': use one of Standard, IA"),
+    "traffic limit": ({"traffic_limit": 1000}, "traffic_limit 1000 is out of bounds: OSS takes 245760 to 838860800"),
+    "replace": ({"replace": "perhaps"}, "replace is 'perhaps': give True or False"),
+    "durable": ({"durable": "0"}, "durable is '0': give True or False"),
+}
+
+
+@pytest.mark.parametrize(("conf", "said"), ARGUMENTS.values(), ids=ARGUMENTS)
+def test_an_argument(oss: DevServer, cases: Cases, tmp_path: Path, conf: dict[str, object], said: str) -> None:
+    """In this process: what Airflow does after AirflowFailException the other tests show."""
+    source = bucket.write_source(tmp_path, "bad-argument.bin", 2)
+    oss.clear_requests()
+    with pytest.raises(AirflowFailException) as caught:
+        cases.execute("as_told", source, **conf)
+    assert said in str(caught.value)
+    assert isinstance(caught.value.__cause__, ConfigurationError)
+    assert oss.requests() == []
+
+
+def test_an_argument_of_a_real_try(cases: Cases, tmp_path: Path) -> None:
+    source = bucket.write_source(tmp_path, "bad-argument.bin", 2)
+    refused(cases, source, "part_size 102399 is out of bounds: OSS takes 102400 (100 KiB)", part_size=102399)
+
+
+def test_parts_too_small_for_ten_thousand_of_them(cases: Cases, tmp_path: Path) -> None:
+    path = tmp_path / "sparse.bin"
+    with path.open("wb") as file:
+        file.truncate(2 * GIB)
+    refused(
+        cases,
+        bucket.SourceFile(path, "k"),
+        "part_size 102400 is too small: 2147483648 bytes would need more than 10000 parts; use at least 1048576",
+        part_size=102400,
+    )
+
+
+# ---------------------------------------------------------------- the connection
+
+CONNECTIONS: dict[str, tuple[Mapping[str, Any], str]] = {
+    "no credentials": ({"extra": {}}, "no access key id and no access key secret, fill login and password"),
+    "no scheme": ({"host": "oss-cn-hangzhou.aliyuncs.com"}, "does not begin with http:// or https://: write it as"),
+    "path": ({"host": "https://oss-cn-hangzhou.aliyuncs.com/a"}, "has more than a host: write https://oss-cn-hang"),
+    "region": ({"host": "https://files.example.com"}, "does not tell its region, which signature V4 needs"),
+}
+
+
+@pytest.mark.parametrize(("fields", "said"), CONNECTIONS.values(), ids=CONNECTIONS)
+def test_a_connection(
+    cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: Mapping[str, Any], said: str
+) -> None:
+    good = {"conn_type": "oss_resume", "extra": {"access_key_id": "an-id", "access_key_secret": "a-secret"}}
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", json.dumps(good | dict(fields)))
+    refused(cases, bucket.write_source(tmp_path, "bad-connection.bin", 2), said)
+
+
+# ---------------------------------------------------------------- when the DAG file is read
+
+
+def operator(**arguments: Any) -> ResumableUploadOperator:
+    return ResumableUploadOperator(**{"task_id": "upload", "source": "/a", "key": "a", **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"checkpoint_store": "redis"}, "unknown checkpoint_store 'redis': use 'auto', "),
+        ({"checkpoint_store": MemoryStore}, "or an object with load(), save(text) and delete()"),
+        ({"progress_callback": "print"}, "progress_callback is 'print': give a function"),
+    ],
+    ids=["unknown store", "class of a store", "progress"],
+)
+def test_what_no_template_can_mend_is_an_import_error_of_the_dag(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        operator(**arguments)
+    assert said in str(caught.value)
+
+
+def test_what_is_required_is_required() -> None:
+    with pytest.raises(Exception, match=r"missing keyword argument.*key"):
+        ResumableUploadOperator(task_id="upload", source="/a", retry_delay=timedelta(0))  # type: ignore[call-arg]
