@@ -27,7 +27,7 @@ class FileStore:
 
     def save(self, text: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
+        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.", suffix=".tmp")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
@@ -41,9 +41,5 @@ class FileStore:
 
     def delete(self) -> None:
         self._path.unlink(missing_ok=True)
-        for left_over in self._path.parent.glob(f"{glob.escape(self._prefix)}*"):  # by a kill inside save()
-            left_over.unlink(missing_ok=True)
-
-    @property
-    def _prefix(self) -> str:
-        return f".{self._path.name}."
+        for left_over in self._path.parent.glob(f".{glob.escape(self._path.name)}.????????.tmp"):
+            left_over.unlink(missing_ok=True)  # of a kill inside save()
