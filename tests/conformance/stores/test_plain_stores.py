@@ -73,10 +73,7 @@ def test_a_write_that_fails_leaves_the_last_text_and_no_litter(tmp_path: Path) -
 def test_a_kill_in_the_middle_of_a_write_leaves_the_last_text_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
     FileStore(path).save("good")
-    code = (
-        "import sys; from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
-from airflow_provider_oss_resume.stores.file import FileStore; FileStore(sys.argv[1]).save('new')"
-    )
+    code = "import sys; from airflow_provider_oss_resume.stores.file import FileStore as S; S(sys.argv[1]).save('new')"
     environment = {**os.environ, ENVIRONMENT_VARIABLE: "inside_checkpoint_write"}
     child = subprocess.run([sys.executable, "-c", code, str(path)], env=environment, check=False)
     assert child.returncode == -signal.SIGKILL
