@@ -133,7 +133,7 @@ def _classify(details: ErrorDetails) -> type[ServiceError]:
 def _advice(details: ErrorDetails) -> str:
     if endpoint := details.extra.get("Endpoint"):  # AccessDenied of a bucket in another region
         return f"The bucket is in another region: set the endpoint of the connection to https://{endpoint}"
-    if "region" in details.message and details.code == "InvalidArgument":
+    if details.code == "InvalidArgument" and re.search(r"\b(signing region|credential)\b", details.message):
         return "Set the region of the connection to that of the endpoint"
     return _ADVICE.get(details.code, "")
 

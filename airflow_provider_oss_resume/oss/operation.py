@@ -20,6 +20,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+_HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")  # what Python makes of a file name that is not UTF-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,11 @@ class Operation:
         if self.query.get("uploadId") == "":
             raise ConfigurationError(f"no upload id for {self.name} of {self.bucket}/{self.key}")
         _require_part_number(self.query.get("partNumber"))
+        for name, value in self.query.items():
+            _require_unicode(name, value)
         for name, value in self.headers.items():
             _require_header(name, value)
+            _require_unicode(name, value)
 
     def resource(self) -> str:
         """Return what an error message names: ``bucket/key``, the part number, the upload id."""
@@ -73,3 +77,8 @@ def _require_header(name: str, value: str) -> None:
         raise ConfigurationError(f"illegal header name {name!r}: use letters, digits and hyphens")
     if _CONTROL_CHARACTER.search(value):  # the value may be a secret: it is not shown
         raise ConfigurationError(f"header {name} holds a control character: remove line ends and tabs from it")
+
+
+def _require_unicode(name: str, value: str) -> None:
+    if _HALF_CHARACTER.search(value):
+        raise ConfigurationError(f"{name} is not valid Unicode: a file name, perhaps, that is not UTF-8")

@@ -154,10 +154,13 @@ def test_bodies_of_proxies(status: int, body: bytes, expected: type[ServiceError
             {"Endpoint": "oss-cn-beijing.aliyuncs.com"},
             "another region: set the endpoint of the connection to https://oss-cn-beijing.aliyuncs.com",
         ),
-        (
-            "InvalidArgument",
-            {"Message": "Invalid signing region in Authorization header."},
-            "Set the region of the connection",
+        *(
+            ("InvalidArgument", {"Message": message}, "Set the region of the connection")
+            for message in (
+                "Invalid signing region in Authorization header.",
+                "The signing region in credential is invalid.",
+                "Invalid credential in Authorization header.",
+            )
         ),
     ],
 )

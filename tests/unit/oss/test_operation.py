@@ -59,3 +59,9 @@ def test_header_values_cannot_smuggle_further_headers_and_are_not_shown(value: s
 
 def test_header_values_may_be_any_text() -> None:
     assert upload_part({}, {"x-oss-meta-a": "数据 ü"}).headers == {"x-oss-meta-a": "数据 ü"}
+
+
+@pytest.mark.parametrize(("query", "headers"), [({"prefix": "\ud800"}, {}), ({}, {"x-oss-meta-a": "\ud800"})])
+def test_text_that_has_no_utf_8_is_refused(query: Mapping[str, str], headers: Mapping[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="is not valid Unicode"):
+        upload_part(query, headers)
