@@ -16,11 +16,13 @@ from email.utils import parsedate_to_datetime
 
 from airflow_provider_oss_resume.devserver.call import OSSRequest
 from airflow_provider_oss_resume.devserver.errors import OSSError, access_denied, invalid_argument
+from airflow_provider_oss_resume.devserver.numbers import whole
 from airflow_provider_oss_resume.devserver.settings import Settings
 from airflow_provider_oss_resume.oss.limits import MAX_CLOCK_SKEW, MAX_PRESIGN_EXPIRES
 from airflow_provider_oss_resume.oss.signing import SignableRequest, v1, v4
 
 _SCOPE_PARTS = 5
+_LAST_SECOND = 4_102_444_800  # 2100: later ones could not be added to
 _PRODUCTS = ("oss", "oss-cloudbox")
 
 
@@ -143,11 +145,11 @@ def _claim_v4_query(query: Mapping[str, str]) -> Claim:
         raise invalid_argument("Invalid signature version.", "x-oss-signature-version")
     key_id, scope = _credential(query.get("x-oss-credential", ""))
     date = query.get("x-oss-date", "")
-    lifetime = query.get("x-oss-expires", "")
-    if not lifetime.isdigit() or not 0 < int(lifetime) <= MAX_PRESIGN_EXPIRES:
-        raise invalid_argument("Invalid expires in query.", "x-oss-expires", lifetime)
+    lifetime = whole(query.get("x-oss-expires", ""))
+    if lifetime is None or not 0 < lifetime <= MAX_PRESIGN_EXPIRES:
+        raise invalid_argument("Invalid expires in query.", "x-oss-expires", query.get("x-oss-expires", ""))
     signed_at = _v4_time(date)
-    expires_at = signed_at + timedelta(seconds=int(lifetime))
+    expires_at = signed_at + timedelta(seconds=lifetime)
     additional = tuple(name for name in query.get("x-oss-additional-headers", "").split(";") if name)
     return Claim(key_id, query.get("x-oss-signature", ""), date, signed_at, expires_at, scope, additional)
 
@@ -163,9 +165,10 @@ def _claim_v1_header(request: OSSRequest, authorization: str) -> Claim:
 
 def _claim_v1_query(query: Mapping[str, str]) -> Claim:
     deadline = query.get("Expires", "")
-    if not deadline.isdigit():
+    seconds = whole(deadline)
+    if seconds is None:
         raise access_denied("Invalid Expires parameter.", "")
-    expires_at = datetime.fromtimestamp(int(deadline), timezone.utc)
+    expires_at = datetime.fromtimestamp(min(seconds, _LAST_SECOND), timezone.utc)
     return Claim(query.get("OSSAccessKeyId", ""), query.get("Signature", ""), deadline, None, expires_at)
 
 
@@ -178,15 +181,16 @@ def _credential(text: str) -> tuple[str, str]:
 
 def _v4_time(text: str) -> datetime:
     try:
-        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+        moment = datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
         raise invalid_argument("Invalid signing date in Authorization header.") from None
+    return min(moment, datetime.fromtimestamp(_LAST_SECOND, timezone.utc))
 
 
 def _http_date(text: str) -> datetime:
     try:
         return parsedate_to_datetime(text).astimezone(timezone.utc)
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         raise access_denied("OSS authentication requires a valid Date.", "") from None
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from airflow_provider_oss_resume.devserver.body import RequestBody
 from airflow_provider_oss_resume.devserver.errors import invalid_argument, no_such_bucket
 from airflow_provider_oss_resume.devserver.faults import FaultRule
+from airflow_provider_oss_resume.devserver.numbers import whole
 from airflow_provider_oss_resume.devserver.settings import Settings
 from airflow_provider_oss_resume.devserver.storage import Storage
 from airflow_provider_oss_resume.devserver.storage.records import BucketRecord
@@ -40,9 +41,10 @@ class OSSRequest:
         text = self.query.get(name, "")
         if not text:
             return default
-        if not text.lstrip("-").isdigit() or not low <= int(text) <= high:
+        value = whole(text)
+        if value is None or not low <= value <= high:
             raise invalid_argument(f"Argument {name} must be between {low} and {high}.", name, text)
-        return int(text)
+        return value
 
     def encoded(self, text: str) -> str:
         """Return a key or prefix as ``encoding-type`` asks for it."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import http.client
 import json
 import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -64,7 +66,7 @@ async def finish(notice: Notice | None, call: Call, record: ObjectRecord, reply:
     try:
         answer = await asyncio.get_running_loop().run_in_executor(None, _post, notice, body)
         json.loads(answer)
-    except (OSError, ValueError) as failure:
+    except (OSError, ValueError, http.client.HTTPException) as failure:
         raise _failed(failure, reply) from None
     return replace(reply, headers={**reply.headers, "Content-Type": _JSON}, body=answer)
 
@@ -106,10 +108,8 @@ def _rendered(notice: Notice, facts: Mapping[str, str]) -> str:
 def _post(notice: Notice, body: str) -> bytes:
     """Try the URLs in order, as OSS does; the first answer counts."""
     for url in notice.urls[:-1]:
-        try:
+        with suppress(OSError):
             return _post_to(url, notice, body)
-        except OSError:
-            continue
     return _post_to(notice.urls[-1], notice, body)
 
 
@@ -125,10 +125,10 @@ def _post_to(url: str, notice: Notice, body: str) -> bytes:
         return bytes(answer.read(_MAX_ANSWER))
 
 
-def _failed(failure: OSError | ValueError, reply: Reply) -> OSSError:
+def _failed(failure: Exception, reply: Reply) -> OSSError:
     if isinstance(failure, urllib.error.HTTPError):
         message = f"Error status : {failure.code}."
-    elif isinstance(failure, OSError):
+    elif isinstance(failure, (OSError, http.client.HTTPException)):
         message = f"Callback server could not be reached: {failure}."
     else:
         message = "Response body is not valid json format."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from airflow_provider_oss_resume.devserver.errors import malformed_xml
+from airflow_provider_oss_resume.devserver.numbers import whole
 
 
 def parse(body: bytes, root: str) -> ET.Element:
@@ -50,10 +51,10 @@ def storage_class(body: bytes) -> str | None:
 
 
 def _number(part: ET.Element) -> int:
-    text = (part.findtext("PartNumber") or "").strip()
-    if not text.isdigit():
+    number = whole((part.findtext("PartNumber") or "").strip())
+    if number is None:
         raise malformed_xml()
-    return int(text)
+    return number
 
 
 def _strip_namespaces(element: ET.Element) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from airflow_provider_oss_resume.devserver.attributes import META_PREFIX
 from airflow_provider_oss_resume.devserver.errors import OSSError
+from airflow_provider_oss_resume.devserver.numbers import whole
 from airflow_provider_oss_resume.devserver.storage.records import UploadRecord
 from airflow_provider_oss_resume.oss.limits import MIN_PART_SIZE
 
@@ -73,8 +74,7 @@ def _part_count(upload: UploadRecord) -> int:
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:
-    text = headers.get(name, "")
-    return int(text) if text.isdigit() else None
+    return whole(headers.get(name, ""))
 
 
 def _invalid(message: str, ec: str = "") -> OSSError:

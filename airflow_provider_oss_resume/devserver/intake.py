@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +73,7 @@ def check_md5(header: str, md5: str) -> None:
         return
     try:
         expected = base64.b64decode(header, validate=True)
-    except binascii.Error:
+    except ValueError:  # not Base64, or not even ASCII
         raise invalid_digest() from None
     if len(expected) != 16:
         raise invalid_digest()

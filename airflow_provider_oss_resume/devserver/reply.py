@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,6 +15,9 @@ from airflow_provider_oss_resume.devserver.errors import OSSError
 
 XMLValue = Union[str, int, None, Sequence[tuple[str, "XMLValue"]]]  # noqa: UP007 - | fails on a quoted name
 Pairs = Sequence[tuple[str, XMLValue]]
+
+# Listings have encoding-type for these; an error that names a key has only this.
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def xml_reply(root: str, children: Pairs, headers: Mapping[str, str] | None = No
 
 def error_reply(error: OSSError, request_id: str, host: str, is_head: bool) -> Reply:
     """Return an error as OSS does: XML, or in the ``x-oss-err`` header for HEAD."""
-    extras = [*error.extras.items()]
+    extras = [(name, _ILLEGAL.sub("\ufffd", value)) for name, value in error.extras.items()]
     if error.ec:
         extras += [
             ("EC", error.ec),

@@ -18,6 +18,7 @@ from airflow_provider_oss_resume.devserver.call import Call, OSSRequest
 from airflow_provider_oss_resume.devserver.errors import OSSError, invalid_argument
 from airflow_provider_oss_resume.devserver.faults import FaultPlan
 from airflow_provider_oss_resume.devserver.injection import CutConnection, after_operation, before_operation
+from airflow_provider_oss_resume.devserver.numbers import whole
 from airflow_provider_oss_resume.devserver.operations.table import OPERATIONS
 from airflow_provider_oss_resume.devserver.reply import Reply, error_reply, http_time
 from airflow_provider_oss_resume.devserver.requestlog import RequestLog, RequestRecord, masked
@@ -120,7 +121,7 @@ class ObjectService:
         query = addressing.parse_query(scope["query_string"])
         operation = routing.resolve(scope["method"], address, query, headers)
         request = OSSRequest(scope["method"], visit.host, operation, address.bucket, address.key, query, headers)
-        number = _number(query.get("partNumber", ""))
+        number = whole(query.get("partNumber", ""))
         fault = self._plan.take(operation, address.bucket or "", address.key or "", number)
         return Call(request, visit.body, self._storage, self._settings, fault)
 
@@ -135,7 +136,7 @@ class ObjectService:
                 bucket=call.bucket_name if call else "",
                 key=call.key if call else "",
                 upload_id=query.get("uploadId", ""),
-                part_number=_number(query.get("partNumber", "")),
+                part_number=whole(query.get("partNumber", "")),
                 status=reply.status,
                 code=reply.code,
                 body_bytes=visit.body.received,
@@ -178,12 +179,7 @@ def _text(value: bytes) -> str:
 
 
 def _declared_length(headers: dict[str, str]) -> int | None:
-    text = headers.get("content-length", "")
-    return int(text) if text.isdigit() else None
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
+    return whole(headers.get("content-length", ""))
 
 
 def _limit_traffic(call: Call) -> None:
@@ -192,9 +188,10 @@ def _limit_traffic(call: Call) -> None:
     text = call.request.header(name) or call.request.query.get(name, "")
     if not text:
         return
-    if not text.isdigit() or not _LEAST_TRAFFIC <= int(text) <= _MOST_TRAFFIC:
+    limit = whole(text)
+    if limit is None or not _LEAST_TRAFFIC <= limit <= _MOST_TRAFFIC:
         raise invalid_argument(f"The traffic limit must be {_LEAST_TRAFFIC} to {_MOST_TRAFFIC} bit/s.", name, text)
-    call.body.bytes_per_second = int(text) / 8
+    call.body.bytes_per_second = limit / 8
 
 
 async def _until_disconnected(receive: Receive) -> None:

@@ -128,7 +128,9 @@ def test_etags_in_complete_may_lack_quotes_and_be_lower_case(wire: Wire) -> None
     assert wire.complete("key", upload_id, [(1, md5(b"x").lower())]).status == 200
 
 
-@pytest.mark.parametrize(("number", "ec"), [("0", "20"), ("10001", "20"), ("x", "19"), ("-1", "19")])
+@pytest.mark.parametrize(
+    ("number", "ec"), [("0", "20"), ("10001", "20"), ("x", "19"), ("-1", "19"), ("²", "19"), ("9" * 5000, "19")]
+)
 def test_part_numbers_are_1_to_10000(wire: Wire, number: str, ec: str) -> None:
     refused = wire.part("key", wire.initiate("key"), number, b"x")
     assert (refused.error, refused.ec) == ((400, "InvalidArgument"), f"0017-000002{ec}")

@@ -71,6 +71,7 @@ def test_content_md5_is_checked(wire: Wire) -> None:
     assert wire.send("PUT", "other", {}, {"Content-MD5": content_md5(b"x")}, DATA).error == (400, "InvalidDigest")
     assert wire.send("PUT", "other", {}, {"Content-MD5": "not base64"}, DATA).error == (400, "InvalidDigest")
     assert wire.send("PUT", "other", {}, {"Content-MD5": "eHg="}, DATA).error == (400, "InvalidDigest")
+    assert wire.send("PUT", "other", {}, {"Content-MD5": "ü"}, DATA).error == (400, "InvalidDigest")
     assert wire.send("HEAD", "other").status == 404
 
 
@@ -119,6 +120,11 @@ def test_an_unknown_bucket(wire: Wire) -> None:
         answer = other.send(method, key)
         assert answer.error == (404, "NoSuchBucket")
         assert (answer.ec, answer.text("BucketName")) == ("0015-00000101", "no-such-bucket")
+
+
+def test_an_error_about_a_key_that_xml_cannot_hold(wire: Wire) -> None:
+    answer = wire.send("GET", "a\x08\x00b")
+    assert (answer.error, answer.text("Key")) == ((404, "NoSuchKey"), "a\ufffd\ufffdb")
 
 
 def test_deleting_what_is_not_there_succeeds(wire: Wire) -> None:

@@ -13,6 +13,7 @@ from airflow_provider_oss_resume.devserver.attributes import (
 from airflow_provider_oss_resume.devserver.call import Call
 from airflow_provider_oss_resume.devserver.errors import OSSError, invalid_argument, no_such_upload
 from airflow_provider_oss_resume.devserver.intake import Received, discard_on_error, md5_header, receive
+from airflow_provider_oss_resume.devserver.numbers import whole
 from airflow_provider_oss_resume.devserver.operations.objects import check_writable
 from airflow_provider_oss_resume.devserver.reply import Reply, crc_header, quoted, xml_reply
 from airflow_provider_oss_resume.devserver.storage.records import PartRecord, UploadRecord
@@ -81,13 +82,11 @@ def check_part(call: Call) -> tuple[UploadRecord, int]:
 def part_number(call: Call) -> int:
     """Return the request's part number."""
     text = call.request.query.get("partNumber", "")
-    if not text.isdigit():
+    number = whole(text)
+    if number is None or not 1 <= number <= MAX_PART_NUMBER:
         message = "Part number must be an integer between 1 and 10000, inclusive."
-        raise invalid_argument(message, "partNumber", text, "0017-00000219")
-    if not 1 <= int(text) <= MAX_PART_NUMBER:
-        message = "Part number must be an integer between 1 and 10000, inclusive."
-        raise invalid_argument(message, "partNumber", text, "0017-00000220")
-    return int(text)
+        raise invalid_argument(message, "partNumber", text, f"0017-000002{19 if number is None else 20}")
+    return number
 
 
 def find_upload(call: Call, ec: str = "0042-00000002") -> UploadRecord:

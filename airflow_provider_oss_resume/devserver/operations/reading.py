@@ -14,7 +14,7 @@ from airflow_provider_oss_resume.devserver.storage.blobs import BlobStore
 from airflow_provider_oss_resume.devserver.storage.records import BlobRef, ObjectRecord, ObjectType
 
 _BLOCK = 256 << 10
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _OVERRIDES = ("content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding")
 
 
@@ -149,5 +149,5 @@ def _names(condition: str, etag: str) -> bool:
 def _seconds(text: str | None) -> float | None:
     try:
         return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
