@@ -115,6 +115,12 @@ class TestRequests:
         assert b"chunked" not in put
         assert b"Content-Length" not in delete
 
+    @pytest.mark.parametrize("encoded", ["ümit".encode(), b"\xfcmit"], ids=["as OSS does", "as HTTP once meant it"])
+    def test_what_headers_of_a_reply_say(self, make_client: ClientFactory, encoded: bytes) -> None:
+        reply = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nx-oss-meta-owner: " + encoded + b"\r\n\r\n"
+        with TCPServer(answering(reply)) as server:
+            assert make_client(server.url).head_object(BUCKET, "k").metadata == {"owner": "ümit"}
+
 
 class TestEarlyReplies:
     @pytest.mark.parametrize("body", BODIES)
