@@ -11,12 +11,8 @@ from __future__ import annotations
 from types import TracebackType
 
 from airflow_provider_oss_resume.oss.clock import ServerClock
-from airflow_provider_oss_resume.oss.credentials import (
-    Credentials,
-    CredentialsProvider,
-    SharedCredentials,
-    StaticCredentialsProvider,
-)
+from airflow_provider_oss_resume.oss.credential_sources.foreign import as_provider
+from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider, SharedCredentials
 from airflow_provider_oss_resume.oss.multipart import MultipartOperations
 from airflow_provider_oss_resume.oss.network import NetworkSettings
 from airflow_provider_oss_resume.oss.objects import ObjectOperations
@@ -29,7 +25,9 @@ class OSSClient(ObjectOperations, MultipartOperations):
     """Speak to one OSS endpoint, from any number of threads.
 
     :param endpoint: scheme and host, such as ``https://oss-cn-hangzhou.aliyuncs.com``.
-    :param credentials: keys, or a provider that is asked for them at each request.
+    :param credentials: keys, or a provider that is asked for them at each request: one of
+        :mod:`.credential_sources`, or any object that has ``get_credentials()`` as those of oss2
+        and SDK v2, or ``get_credential()`` as the client of alibabacloud-credentials.
     :param region: region id such as ``cn-hangzhou``; derived from the endpoint where it names one.
     :param signature_version: ``v4`` (default) or ``v1``.
     :param addressing_style: ``auto``, ``virtual``, ``path`` or ``cname``; see :mod:`.addressing`.
@@ -43,7 +41,7 @@ class OSSClient(ObjectOperations, MultipartOperations):
     def __init__(
         self,
         endpoint: str,
-        credentials: Credentials | CredentialsProvider,
+        credentials: Credentials | CredentialsProvider | object,
         region: str | None = None,
         *,
         signature_version: str = "v4",
@@ -62,8 +60,8 @@ class OSSClient(ObjectOperations, MultipartOperations):
             network or NetworkSettings(),
             retry or RetryPolicy(),
         )
-        provider = StaticCredentialsProvider(credentials) if isinstance(credentials, Credentials) else credentials
-        super().__init__(settings, SharedCredentials(provider), connections, ServerClock(), RetryBudget())
+        shared = SharedCredentials(as_provider(credentials))
+        super().__init__(settings, shared, connections, ServerClock(), RetryBudget())
 
     def fork(self, connections: int) -> OSSClient:
         """Return a client of the same service with connections and a cancel of its own.
