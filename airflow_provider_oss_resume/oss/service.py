@@ -27,7 +27,7 @@ from airflow_provider_oss_resume.oss.errors import service_error
 from airflow_provider_oss_resume.oss.messages import HTTPReply, HTTPRequest
 from airflow_provider_oss_resume.oss.operation import Operation
 from airflow_provider_oss_resume.oss.retry import Retrier, RetryBudget
-from airflow_provider_oss_resume.oss.settings import USER_AGENT, ServiceSettings
+from airflow_provider_oss_resume.oss.settings import ServiceSettings
 from airflow_provider_oss_resume.oss.signing import SignableRequest
 from airflow_provider_oss_resume.oss.transport import OpenReply, Transport
 
@@ -129,7 +129,7 @@ class Service:
         raise _error_of(whole, operation)
 
     def _signed(self, operation: Operation, credentials: Credentials) -> HTTPRequest:
-        headers = {**operation.headers, "User-Agent": USER_AGENT}
+        headers = {**operation.headers, **self._settings.headers}
         signable = SignableRequest(operation.method, operation.bucket, operation.key, operation.query, headers)
         headers.update(self._settings.signer.sign(signable, credentials, self._clock.now()))
         url = self._settings.endpoint.url(operation.bucket, operation.key, operation.query)
@@ -176,7 +176,8 @@ class _Corrected(Generic[Result]):
 def _holds_error(reply: HTTPReply) -> bool:
     """Tell whether a reply that says 200 is an error all the same: OSS sends the status before it is done."""
     start = reply.body[:300].lstrip()
-    return start.startswith((b"<Error>", b"<?xml")) and b"<Error>" in start
+    in_body = start.startswith((b"<Error>", b"<?xml")) and b"<Error>" in start
+    return in_body or "x-oss-err" in reply.headers  # a HEAD has no body
 
 
 def _error_of(reply: HTTPReply, operation: Operation) -> Exception:
