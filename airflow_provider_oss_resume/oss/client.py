@@ -35,6 +35,7 @@ class OSSClient(ObjectOperations, MultipartOperations):
     :param network: timeouts, TLS and proxies.
     :param retry: how requests are retried.
     :param connections: connections kept open, one for each thread that sends.
+    :param request_payer: pay for the requests to buckets whose owner wants that of others.
     :raises ConfigurationError: before anything is sent, if one of these cannot work.
     """
 
@@ -50,6 +51,7 @@ class OSSClient(ObjectOperations, MultipartOperations):
         network: NetworkSettings | None = None,
         retry: RetryPolicy | None = None,
         connections: int = 10,
+        request_payer: bool = False,
     ) -> None:
         settings = make_settings(
             endpoint,
@@ -59,6 +61,7 @@ class OSSClient(ObjectOperations, MultipartOperations):
             product,
             network or NetworkSettings(),
             retry or RetryPolicy(),
+            request_payer,
         )
         shared = SharedCredentials(as_provider(credentials))
         super().__init__(settings, shared, connections, ServerClock(), RetryBudget())

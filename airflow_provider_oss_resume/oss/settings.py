@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
@@ -17,12 +18,16 @@ USER_AGENT = f"airflow-provider-oss-resume/{__version__} Python/{platform.python
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Hold what a client knows of its service."""
+    """Hold what a client knows of its service.
+
+    :param headers: sent with every request.
+    """
 
     endpoint: Endpoint
     signer: Signer
     network: NetworkSettings
     retry: RetryPolicy
+    headers: Mapping[str, str]
 
 
 def make_signer(version: str, endpoint: Endpoint, region: str | None, product: str) -> Signer:
@@ -52,7 +57,10 @@ def make_settings(
     product: str,
     network: NetworkSettings,
     retry: RetryPolicy,
+    request_payer: bool,
 ) -> ServiceSettings:
     """Return checked settings; see :class:`.OSSClient` for the parameters."""
     parsed = parse_endpoint(endpoint, addressing_style)
-    return ServiceSettings(parsed, make_signer(signature_version, parsed, region, product), network, retry)
+    signer = make_signer(signature_version, parsed, region, product)
+    headers = {"User-Agent": USER_AGENT, **({"x-oss-request-payer": "requester"} if request_payer else {})}
+    return ServiceSettings(parsed, signer, network, retry, headers)

@@ -335,3 +335,14 @@ def test_nothing_is_sent_that_would_do_harm(server: DevServer, client: OSSClient
     with pytest.raises(ConfigurationError, match="control character"):
         client.put_object(BUCKET, key, b"x", {"x-oss-meta-a": "a\r\nx-oss-object-acl: public-read"})
     assert server.requests() == []
+
+
+def test_a_requester_who_pays_says_so_in_every_request(server: DevServer, make_client: ClientFactory, key: str) -> None:
+    client = make_client(server.url, request_payer=True)
+    upload_id = client.initiate_multipart_upload(BUCKET, key)
+    part = client.upload_part(BUCKET, key, upload_id, 1, b"hello")
+    assert list(client.list_parts(BUCKET, key, upload_id)) == [part]
+    client.complete_multipart_upload(BUCKET, key, upload_id, [part])
+    client.head_object(BUCKET, key)
+    client.delete_object(BUCKET, key)
+    assert [record.headers.get("x-oss-request-payer") for record in server.requests()] == ["requester"] * 6
