@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, UploadCancelled
 
@@ -150,6 +150,37 @@ def watch_supervisor() -> Callable[[], None]:
             raise UploadCancelled("Airflow's supervisor of this task is gone: stopping, a new try will go on")
 
     return watch
+
+
+def leave_if_replaced(ti: Any) -> None:
+    """End this process without a word to Airflow 2 if a newer try has taken its place there.
+
+    Airflow 2 keeps one row for all tries and writes the end of any of them into it: the error of a
+    try that was taken for dead, and is not, would fail the one that goes on. Airflow 3's server
+    refuses such a late word by itself.
+    """
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+    if AIRFLOW_V_3_0_PLUS or not _is_replaced(ti):
+        return
+    log.exception("a newer try runs in place of this one: ending without a word to Airflow, which would fail that try")
+    logging.shutdown()
+    os._exit(1)
+
+
+def _is_replaced(ti: Any) -> bool:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.net import get_hostname
+    from airflow.utils.session import create_session
+
+    key = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
+    try:
+        with create_session() as session:
+            row = session.query(TaskInstance.state, TaskInstance.hostname, TaskInstance.pid).filter_by(**key).first()
+    except Exception as error:
+        log.warning("cannot tell whether a newer try runs in place of this one: %s", error)
+        return False
+    return row is not None and row.state == "running" and (row.hostname, row.pid) != (get_hostname(), os.getpid())
 
 
 def reschedule(after: timedelta) -> Exception:

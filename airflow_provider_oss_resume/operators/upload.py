@@ -25,6 +25,7 @@ from airflow_provider_oss_resume.operators.task import (
     Observer,
     counters_of,
     identify,
+    leave_if_replaced,
     owner_of,
     publish,
     require_hand_over,
@@ -87,6 +88,7 @@ class ResumableUploadOperator(BaseOperator):
     :param client_side_encryption: encrypt the object before it leaves the worker, as the official SDKs
         do: ``True`` with the RSA key of the connection, or a
         :class:`~airflow_provider_oss_resume.oss.encryption.MasterKey`.
+    :param request_payer: pay for the requests to a bucket whose owner wants that of others.
     :param sequential: send one part after the other, so that the finished object carries Content-MD5.
     :param delete_upload_on_kill: throw the parts away when the task is killed by a person. Off,
         because a pod eviction looks the same and would destroy hours of work.
@@ -163,6 +165,7 @@ class ResumableUploadOperator(BaseOperator):
         traffic_limit: int | str | None = None,
         bandwidth_limit: int | str | None = None,
         client_side_encryption: bool | MasterKey = False,
+        request_payer: bool = False,
         sequential: bool = False,
         delete_upload_on_kill: bool = False,
         verify_resume: bool | str = True,
@@ -201,6 +204,7 @@ class ResumableUploadOperator(BaseOperator):
         self.traffic_limit = traffic_limit
         self.bandwidth_limit = bandwidth_limit
         self.client_side_encryption = client_side_encryption
+        self.request_payer = request_payer
         self.sequential = sequential
         self.delete_upload_on_kill = delete_upload_on_kill
         self.verify_resume = verify_resume
@@ -224,6 +228,7 @@ class ResumableUploadOperator(BaseOperator):
             self._cancel.check()
             return self._upload(context, self._cancel)
         except OSSResumeError as error:
+            leave_if_replaced(context["ti"])
             if error.permanent:
                 raise AirflowFailException(str(error)) from error
             raise
@@ -244,7 +249,7 @@ class ResumableUploadOperator(BaseOperator):
         if store is not None and (keys := hook.checkpoint_keys):
             store = EncryptedStore(store, keys)
         request = self._request(text("bucket_name", self.bucket_name) or hook.bucket, self._master_key(hook))
-        with hook.get_client() as client:
+        with hook.get_client(request_payer=truth("request_payer", self.request_payer)) as client:
             uploader = self._uploader(context, client, store, cancel, observer)
             try:
                 result = uploader.upload(request, cancel)

@@ -11,6 +11,8 @@ for test_scheduler.py, where nothing is replaced.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -18,13 +20,26 @@ from typing import Any
 from demo.versions import AIRFLOW_3
 
 
-def install() -> None:
-    """Make `dag.test()` fork from now on."""
+def install(leave_after: str = "") -> None:
+    """Make `dag.test()` fork from now on.
+
+    :param leave_after: end this process as soon as a try of this task has ended, whatever `dag.test()` would do next.
+    """
     if AIRFLOW_3:
-        _module("airflow.sdk.execution_time.supervisor").run_task_in_process = _run_supervised
+        _module("airflow.sdk.execution_time.supervisor").run_task_in_process = _leaving(_run_supervised, leave_after)
     else:
         _module("airflow.providers.fab.auth_manager.models")  # the ab_user table, for foreign keys
-        _module("airflow.models.dag")._run_task = _run_forked
+        _module("airflow.models.dag")._run_task = partial(_run_forked, leave_after=leave_after)
+
+
+def _leaving(run: Callable[..., Any], leave_after: str) -> Callable[..., Any]:
+    def run_one(ti: Any, task: Any, client: object = None) -> Any:
+        result = run(ti, task, client)
+        if ti.task_id == leave_after:
+            os._exit(0)
+        return result
+
+    return run_one
 
 
 def _module(name: str) -> Any:
@@ -52,13 +67,17 @@ def _run_supervised(ti: Any, task: Any, client: object = None) -> Any:
 # ---------------------------------------------------------------- Airflow 2
 
 
-def _run_forked(*, ti: Any, session: Any, inline_trigger: bool = False, mark_success: bool = False) -> None:
+def _run_forked(
+    *, ti: Any, session: Any, inline_trigger: bool = False, mark_success: bool = False, leave_after: str = ""
+) -> None:
     session.commit()
     _module("airflow.settings").engine.dispose()  # a connection must not be shared by two processes
     pid = os.fork()
     if pid == 0:
         _end_child_with(ti)
     os.waitpid(pid, 0)
+    if ti.task_id == leave_after:
+        os._exit(0)
     session.expire_all()
     ti.refresh_from_db(session=session)
     if ti.state == "running":  # nobody wrote an end: what the zombie scan looks for

@@ -57,9 +57,7 @@ def _outcome(case: Callable[[CheckpointStore], None], store: CheckpointStore) ->
     return "passed"
 
 
-with DAG(
-    dag_id="store_cases", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}
-) as dag:
+with DAG(dag_id="store_cases", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}) as dag:
     anchor = _empty_operator(task_id="anchor")
     for store in STORES:
         told: dict[str, Any] = {"store": store, "report": "{{ dag_run.conf['report'] }}"}
