@@ -64,11 +64,14 @@ class OSSResumeHook(BaseHook):
         """
         return self.get_client()
 
-    def get_client(self, retry: RetryPolicy | None = None, connections: int = 10) -> OSSClient:
+    def get_client(
+        self, retry: RetryPolicy | None = None, connections: int = 10, *, request_payer: bool = False
+    ) -> OSSClient:
         """Return a client for the connection; close it when done.
 
         :param retry: how requests are retried; for up to ten minutes by default.
         :param connections: connections kept open, one for each thread that sends.
+        :param request_payer: pay for the requests to buckets whose owner wants that of others.
         """
         from airflow_provider_oss_resume.oss import Credentials, OSSClient
 
@@ -83,6 +86,7 @@ class OSSResumeHook(BaseHook):
                 network=_network(settings),
                 retry=retry,
                 connections=connections,
+                request_payer=request_payer,
             )
         except ConfigurationError as error:
             raise ConfigurationError(f"connection {self.oss_conn_id!r}: {error}") from error

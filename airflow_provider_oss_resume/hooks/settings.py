@@ -86,7 +86,7 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
         verify=_verify(extra.get("verify")),
         connect_timeout=_seconds(connection, "connect_timeout", 10.0),
         read_timeout=_seconds(connection, "read_timeout", 60.0),
-        checkpoint_keys=_text(extra, "checkpoint_keys"),
+        checkpoint_keys=_text(extra, "checkpoint_secret_keys"),  # Airflow masks what has "secret" in its name
         encryption=_encryption(connection),
     )
 

@@ -70,11 +70,13 @@ class Cases:
         seconds = time.monotonic() - started
         run_id = self.airflow.newest_run()
         rows = self.airflow.query("select state, try_number from task_instance where run_id = ?", run_id)
+        output = "".join(self.capfd.readouterr())
+        print(output)  # for whoever reads a failure
         return Run(
             run_id=run_id,
             states=[state for state, _ in rows],
             tries=max(tries for _, tries in rows),
-            output="".join(self.capfd.readouterr()),
+            output=output,
             requests=self.oss.requests(),
             seconds=seconds,
         )

@@ -98,7 +98,7 @@ def test_a_connection_that_is_not_there_is_named(env: pytest.MonkeyPatch, forked
 
 
 def test_secrets_are_masked_whatever_field_they_stand_in(env: pytest.MonkeyPatch) -> None:
-    fields = {
+    fields: dict[str, Any] = {
         "conn_type": "oss_resume",
         "host": HANGZHOU,
         "login": "an-id",
@@ -106,11 +106,14 @@ def test_secrets_are_masked_whatever_field_they_stand_in(env: pytest.MonkeyPatch
         "extra": {
             "access_key_secret": "secret-of-the-extra-field",
             "security_token": "token-of-the-extra-field",
+            "checkpoint_secret_keys": "key-of-the-checkpoints",
+            "cse_private_key": "key-of-the-objects",
+            "cse_passphrase": "phrase-of-that-key",
         },
     }
     _ = hook_of(env, fields).settings
-    shown = "secret-of-the-password-field, secret-of-the-extra-field, token-of-the-extra-field"
-    assert redact(shown) == "***, ***, ***"
+    secrets = [fields["password"], *fields["extra"].values()]
+    assert redact(", ".join(secrets)) == ", ".join(["***"] * 6)
 
 
 # ---------------------------------------------------------------- refusing

@@ -46,7 +46,7 @@ def fails_at_part_6(source: bucket.SourceFile, count: int | None = 1) -> FaultRu
 
 
 def test_ids_that_no_name_may_hold(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
-    """A dag called token_refresh, a task with a password and 200 more letters in its Cyrillic name."""
+    """A dag called token_refresh, a task with a secret and a password in the 250 letters of its name."""
     source = bucket.write_source(tmp_path, "wild.bin", PARTS)
     oss.plan(fails_at_part_6(source, count=None))
     failed = cases.run("wild", source)

@@ -74,8 +74,8 @@ shadowed = one_task_dag("upload_shadowed", pre_execute=shadow_the_variable)
 talkative = one_task_dag("upload_talkative", oss_conn_id="oss_sts", progress_callback=say_what_is_secret)
 default_bucket = one_task_dag("upload_default_bucket", bucket_name=None, part_size=None, multipart_threshold=None)
 
-# Names in which Airflow sees a secret, and letters it rarely sees.
-wild = one_task_dag("token_refresh", task_id=f"секрет.password_{'t' * 200}")
+# Names in which Airflow sees a secret, as long as it takes them.
+wild = one_task_dag("token_refresh", task_id=f"secret.password_{'t' * 234}")
 
 with DAG(dag_id="upload_mapped", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}) as mapped:
     ResumableUploadOperator.partial(task_id="upload", source=SOURCE, bucket_name=BUCKET, **PARTS).expand(

@@ -30,7 +30,7 @@ def test_rsa_keys_and_fernet_keys_are_read() -> None:
             cse_passphrase="phrase",
             cse_scheme="oaep",
             cse_description={"key": 1},
-            checkpoint_keys="new,old",
+            checkpoint_secret_keys="new,old",
         )
     )
     assert settings.encryption == EncryptionSettings("PUBLIC", "PRIVATE", "phrase", "oaep", {"key": "1"})
