@@ -7,11 +7,11 @@ import time
 from dataclasses import replace
 
 from airflow_provider_oss_resume.exceptions import CheckpointError, ConfigurationError, NoSuchUploadError
+from airflow_provider_oss_resume.upload.abort import abort_quietly
 from airflow_provider_oss_resume.upload.body import new_buffer, rehash
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, decode
 from airflow_provider_oss_resume.upload.evidence import find_uploads, gather, head_or_none
 from airflow_provider_oss_resume.upload.fencing import check_not_newer, is_same_try_elsewhere
-from airflow_provider_oss_resume.upload.multipart import abort_quietly
 from airflow_provider_oss_resume.upload.resume import (
     Action,
     Candidate,

@@ -11,7 +11,6 @@ The order makes a crash harmless at any point:
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,12 +19,11 @@ from airflow_provider_oss_resume.exceptions import (
     AlreadyExistsError,
     InvalidPartError,
     NoSuchUploadError,
-    OSSResumeError,
     PartAlreadyExistsError,
     UploadTakenOver,
 )
-from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
+from airflow_provider_oss_resume.upload.abort import abort_in_time
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, complete
 from airflow_provider_oss_resume.upload.conform import conform
@@ -41,9 +39,6 @@ from airflow_provider_oss_resume.upload.session import Session
 from airflow_provider_oss_resume.upload.transfer import Destination, Differs, Settled, Transfer
 
 log = logging.getLogger(__name__)
-
-ABORT_TIMEOUT = 2.0
-"""Seconds: Airflow 3 kills the process 5 s after SIGTERM."""
 
 REPAIRS = 3
 """How often a Complete that OSS answers with InvalidPart is mended by sending what it lacks."""
@@ -79,7 +74,7 @@ class Multipart:
             raise  # nothing is left that could be kept; the caller looks again
         except PartAlreadyExistsError as error:
             log.warning("%s; its bytes are not the source's and cannot be replaced: starting over", error)
-            abort_in_time(self._session, self.ledger.checkpoint())
+            abort_in_time(self._session.lasting_client, self.ledger.checkpoint())
             raise NoSuchUploadError(error.details) from error
         except BaseException as error:  # Airflow's timeouts are no Exceptions
             self._leave(error)
@@ -111,7 +106,7 @@ class Multipart:
             session.call(initiate)
         except BaseException:
             for upload_id in begun:  # the word to stop came while OSS answered: nobody else knows this id
-                abort_in_time(session, self._new_checkpoint(upload_id, plan))
+                abort_in_time(session.lasting_client, self._new_checkpoint(upload_id, plan))
             raise
         return begun[0]
 
@@ -247,7 +242,7 @@ class Multipart:
             return
         found = not session.keeps and self._decision.action is Action.ADOPT  # not ours to throw away
         if session.cancel.discard or isinstance(error, AlreadyExistsError) or not (session.keeps or found):
-            abort_in_time(session, self.ledger.checkpoint())
+            abort_in_time(session.lasting_client, self.ledger.checkpoint())
             session.recorder.delete(FLUSH_TIMEOUT)
             return
         self.ledger.release()
@@ -277,25 +272,3 @@ class Multipart:
                 human_size(decision.plan.part_size),
                 decision.reason,
             )
-
-
-def abort_in_time(session: Session, checkpoint: Checkpoint) -> None:
-    """Abort an upload in the little time a stopping process has; failing is told only."""
-    with session.lasting_client.fork(1) as client:
-        thread = threading.Thread(target=abort_quietly, args=(client, checkpoint), name="oss-resume-abort", daemon=True)
-        thread.start()
-        thread.join(ABORT_TIMEOUT)
-        if thread.is_alive():
-            log.warning("no answer to aborting upload %s: its parts go on being billed", checkpoint.upload_id)
-            client.cancel()
-
-
-def abort_quietly(client: OSSClient, checkpoint: Checkpoint) -> None:
-    """Abort the upload of a checkpoint, so that its parts are not billed for ever; failing is told only."""
-    try:
-        client.abort_multipart_upload(checkpoint.bucket, checkpoint.key, checkpoint.upload_id)
-        log.info("aborted upload %s of %s/%s", checkpoint.upload_id, checkpoint.bucket, checkpoint.key)
-    except NoSuchUploadError:
-        log.info("upload %s is gone already", checkpoint.upload_id)
-    except OSSResumeError as error:
-        log.warning("upload %s could not be aborted, its parts go on being billed: %s", checkpoint.upload_id, error)
