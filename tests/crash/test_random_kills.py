@@ -1,6 +1,6 @@
 """Uploads in real processes, under faults, killed at random moments: all end with the right bytes.
 
-``make test`` runs a few; ``OSS_RESUME_RANDOM_KILLS=100`` as many as it says. ``OSS_RESUME_SEED`` repeats a run as
+``make test`` runs a few; ``SOAK_UPLOADS=100`` as many as it says. ``SOAK_SEED`` repeats a run as
 far as the machine's scheduler lets it.
 """
 
@@ -18,8 +18,8 @@ from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultMom
 from airflow_provider_oss_resume.oss import OSSClient
 from tests.crash.child import BUCKET, CONCURRENCY, PART, Try
 
-UPLOADS = int(os.environ.get("OSS_RESUME_RANDOM_KILLS", "5"))
-SEED = int(os.environ.get("OSS_RESUME_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
+UPLOADS = int(os.environ.get("SOAK_UPLOADS", "5"))
+SEED = int(os.environ.get("SOAK_SEED", "0")) or int.from_bytes(os.urandom(4), "big")
 MOST_KILLS = 5
 PARTS = 48
 SIZE = (PARTS - 1) * PART + 11
