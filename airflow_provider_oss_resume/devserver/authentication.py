@@ -18,6 +18,7 @@ from airflow_provider_oss_resume.devserver.call import OSSRequest
 from airflow_provider_oss_resume.devserver.errors import OSSError, access_denied, invalid_argument
 from airflow_provider_oss_resume.devserver.numbers import whole
 from airflow_provider_oss_resume.devserver.settings import Settings
+from airflow_provider_oss_resume.devserver.tokens import TemporaryKey, TokenMint
 from airflow_provider_oss_resume.oss.limits import MAX_CLOCK_SKEW, MAX_PRESIGN_EXPIRES
 from airflow_provider_oss_resume.oss.signing import SignableRequest, v1, v4
 
@@ -47,8 +48,9 @@ class Claim:
 class Authenticator:
     """Verify requests, and remember which tokens a fault has expired."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, mint: TokenMint) -> None:
         self._settings = settings
+        self._mint = mint
         self._expired: set[str] = set()
 
     def expire(self, token: str) -> None:
@@ -60,24 +62,29 @@ class Authenticator:
         claim = read_claim(request)
         if claim is None:
             return False
-        self._check_key_id(claim)
-        self._check_token(security_token(request))
+        token = security_token(request)
+        minted = self._minted(claim, token)
+        self._check_token(token, minted)
         self._check_time(claim)
         self._check_scope(claim)
-        self._check_signature(request, claim)
+        self._check_signature(request, claim, minted)
         return True
 
-    def _check_key_id(self, claim: Claim) -> None:
-        if claim.access_key_id != self._settings.access_key_id:
+    def _minted(self, claim: Claim, token: str) -> TemporaryKey | None:
+        """Return the temporary key that was used, or None for the server's own."""
+        minted = self._mint.find(claim.access_key_id) if token else None
+        if minted is None and claim.access_key_id != self._settings.access_key_id:
             message = "The OSS Access Key Id you provided does not exist in our records."
             extras = {"OSSAccessKeyId": claim.access_key_id}
             raise OSSError(403, "InvalidAccessKeyId", message, "0002-00000902", extras)
+        return minted
 
-    def _check_token(self, token: str) -> None:
-        if token in self._expired:
+    def _check_token(self, token: str, minted: TemporaryKey | None) -> None:
+        if token in self._expired or (minted is not None and self._settings.now() >= minted.ends):
             message = "The security token you provided has expired."
             raise OSSError(403, "SecurityTokenExpired", message, "0002-00000007", {"SecurityToken": token})
-        if token and token not in self._settings.security_tokens:
+        known = self._settings.security_tokens if minted is None else (minted.security_token,)
+        if token and token not in known:
             raise OSSError(403, "InvalidSecurityToken", "The security token you provided is invalid.")
 
     def _check_time(self, claim: Claim) -> None:
@@ -98,9 +105,9 @@ class Authenticator:
         if product not in _PRODUCTS:
             raise invalid_argument("Invalid signing product in Authorization header.")
 
-    def _check_signature(self, request: OSSRequest, claim: Claim) -> None:
+    def _check_signature(self, request: OSSRequest, claim: Claim, minted: TemporaryKey | None) -> None:
         text, extras = _string_to_sign(request, claim)
-        secret = self._settings.access_key_secret
+        secret = (minted or self._settings).access_key_secret
         expected = v4.signature(secret, claim.scope, text) if claim.scope else v1.signature(secret, text)
         if not hmac.compare_digest(expected.encode(), claim.provided.encode()):
             raise _does_not_match(claim, text, extras)

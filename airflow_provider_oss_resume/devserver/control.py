@@ -1,4 +1,4 @@
-"""The server's own paths, ``/-/...``: health, the request log and the fault plan.
+"""The server's own paths, ``/-/...``: health, the request log, the fault plan, the life of tokens.
 
 No bucket's name begins with ``-``, so they can't hide one. They are not signed.
 """
@@ -6,25 +6,31 @@ No bucket's name begins with ``-``, so they can't hide one. They are not signed.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from airflow_provider_oss_resume.devserver.faults import FaultPlan, FaultRule, rules_of_json
 from airflow_provider_oss_resume.devserver.requestlog import RequestLog
+from airflow_provider_oss_resume.devserver.tokens import TokenMint
 
 
 class Control:
     """Answer the control paths.
 
     :param plan: changed by POST (add), PUT (replace) and DELETE (forget) of ``/-/faults``.
+    :param mint: told by PUT of ``/-/tokens`` how long the keys it makes are to live.
+    :param others: further routes, of the stand-ins.
     """
 
-    def __init__(self, plan: FaultPlan, log: RequestLog) -> None:
+    def __init__(self, plan: FaultPlan, log: RequestLog, mint: TokenMint, others: Sequence[BaseRoute]) -> None:
         self._plan = plan
         self._log = log
+        self._mint = mint
+        self._others = others
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -34,6 +40,8 @@ class Control:
             Route("/requests", self.clear_requests, methods=["DELETE"]),
             Route("/faults", self.faults, methods=["GET"]),
             Route("/faults", self.change_faults, methods=["POST", "PUT", "DELETE"]),
+            Route("/tokens", self.change_tokens, methods=["PUT"]),
+            *self._others,
         ]
         return Starlette(routes=[Mount("/-", routes=routes)])
 
@@ -62,6 +70,14 @@ class Control:
             self._plan.clear()
         self._plan.add(rules)
         return await self.faults(request)
+
+    async def change_tokens(self, request: Request) -> Response:
+        values = json.loads(await request.body())
+        lifetime = values.get("lifetime") if isinstance(values, dict) else ""
+        if lifetime is not None and not isinstance(lifetime, (int, float)):
+            return JSONResponse({"error": 'write {"lifetime": seconds}, or null'}, status_code=400)
+        self._mint.lifetime = lifetime
+        return Response(status_code=204)
 
 
 async def _rules(request: Request) -> list[FaultRule]:

@@ -125,6 +125,25 @@ class DevServer:
         """Forget all planned faults."""
         self._control("DELETE", "faults")
 
+    @property
+    def sts_url(self) -> str:
+        """Return the endpoint of the stand-in for STS."""
+        return f"{self.url}/-/sts"
+
+    @property
+    def metadata_url(self) -> str:
+        """Return the endpoint of the stand-in for the ECS metadata service."""
+        return f"{self.url}/-/metadata"
+
+    @property
+    def credentials_uri(self) -> str:
+        """Return a URI that gives credentials."""
+        return f"{self.url}/-/credentials"
+
+    def set_token_lifetime(self, seconds: float | None) -> None:
+        """Let temporary keys made from now on live so long; ``None``: as long as was asked for."""
+        self._control("PUT", "tokens", {"lifetime": seconds})
+
     def unfired(self) -> list[str]:
         """Return a description of each planned fault that has not wholly happened."""
         faults = self._control("GET", "faults")["faults"]

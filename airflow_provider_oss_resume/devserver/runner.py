@@ -19,8 +19,10 @@ from airflow_provider_oss_resume.devserver.faults import FaultPlan
 from airflow_provider_oss_resume.devserver.requestlog import RequestLog
 from airflow_provider_oss_resume.devserver.service import ObjectService
 from airflow_provider_oss_resume.devserver.settings import Settings
+from airflow_provider_oss_resume.devserver.standins import StandIns
 from airflow_provider_oss_resume.devserver.storage import Storage, open_storage
 from airflow_provider_oss_resume.devserver.storage.records import BucketRecord
+from airflow_provider_oss_resume.devserver.tokens import TokenMint
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
 
@@ -33,10 +35,12 @@ class DevHTTPServer(uvicorn.Server):
         self.plan = plan
         log = RequestLog(settings.root / "requests.jsonl")
         self.storage = storage
-        service = ObjectService(settings, storage, plan, log, self.cut)
+        mint = TokenMint(settings.now)
+        service = ObjectService(settings, storage, plan, log, self.cut, mint)
+        control = Control(plan, log, mint, StandIns(settings, mint, plan, log).routes())
         super().__init__(
             uvicorn.Config(
-                DevApp(service, Control(plan, log).app()),
+                DevApp(service, control.app()),
                 host=host,
                 port=port,
                 lifespan="off",

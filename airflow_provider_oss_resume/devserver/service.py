@@ -24,6 +24,7 @@ from airflow_provider_oss_resume.devserver.reply import Reply, error_reply, http
 from airflow_provider_oss_resume.devserver.requestlog import RequestLog, RequestRecord, masked
 from airflow_provider_oss_resume.devserver.settings import Settings
 from airflow_provider_oss_resume.devserver.storage import Storage
+from airflow_provider_oss_resume.devserver.tokens import TokenMint
 
 _log = logging.getLogger("oss.devserver")
 _LEAST_TRAFFIC, _MOST_TRAFFIC = 245_760, 838_860_800
@@ -54,6 +55,7 @@ class ObjectService:
     """Answer the requests of OSS's wire protocol, as an ASGI application.
 
     :param cut: resets the TCP connection of a scope.
+    :param mint: makes the temporary keys that are accepted beside the server's own.
     """
 
     def __init__(
@@ -63,13 +65,14 @@ class ObjectService:
         plan: FaultPlan,
         log: RequestLog,
         cut: Callable[[Scope], None],
+        mint: TokenMint | None = None,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._plan = plan
         self._log = log
         self._cut = cut
-        self._authenticator = Authenticator(settings)
+        self._authenticator = Authenticator(settings, mint or TokenMint(settings.now))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

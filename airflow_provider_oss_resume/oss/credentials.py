@@ -62,6 +62,7 @@ class SharedCredentials:
     def __init__(self, provider: CredentialsProvider) -> None:
         self._provider = provider
         self._renewing = threading.Lock()
+        self._refused: Credentials | None = None
 
     def get(self) -> Credentials:
         """Return the credentials for the next request.
@@ -69,6 +70,9 @@ class SharedCredentials:
         :raises ConfigurationError: they are incomplete, or no HTTP header can carry them.
         """
         credentials = self._provider.get_credentials()
+        if credentials == self._refused:  # and could not be renewed then: what is sent with them is sent in vain
+            self.renew(credentials)
+            credentials = self._provider.get_credentials()
         if not credentials.access_key_id or not credentials.access_key_secret:
             raise ConfigurationError("the credentials hold no access key id or secret: complete the connection")
         sent = credentials.access_key_id + (credentials.security_token or "")
@@ -82,7 +86,9 @@ class SharedCredentials:
     def renew(self, expired: Credentials) -> bool:
         """Get others than ``expired``, and return whether there are any."""
         with self._renewing:
+            self._refused = expired
             refresh = getattr(self._provider, "refresh", None)
             if self._provider.get_credentials() == expired and refresh is not None:
                 refresh()
+            self._refused = None
             return self._provider.get_credentials() != expired

@@ -137,6 +137,17 @@ class TestRefusedByOSS:
         assert shared.renew(old)
         assert source.token() == "b"
 
+    def test_nothing_is_sent_with_refused_ones_while_there_are_no_others(self) -> None:
+        source = Source(lease("a"), DOWN, DOWN, lease("b"))
+        shared = SharedCredentials(source.provider)
+        old = shared.get()
+        for attempt in (lambda: shared.renew(old), shared.get):
+            with pytest.raises(TransportError):
+                attempt()
+        assert shared.get().security_token == "b"
+        assert shared.get().security_token == "b"
+        assert source.fetches == 4
+
     def test_eight_threads_fetch_once(self) -> None:
         source = Source(lease("a"), lease("b"), lease("c"))
         shared = SharedCredentials(source.provider)
