@@ -127,8 +127,10 @@ class CheckpointRecorder:
 
     def _write(self, text: str) -> Future[None]:
         def write() -> None:
-            if self._owned:
-                self._look()
+            if self._owned and self._look() is None:
+                # Removed since: by a try that took this one for dead and finished the upload, or by a
+                # person. Writing it again would leave it behind; the bucket still tells what it holds.
+                return
             crash_point("before_checkpoint_write")
             self._store.save(text)
             self._owned = True
@@ -139,8 +141,10 @@ class CheckpointRecorder:
         self._writing = self._submit(write)
         return self._writing
 
-    def _look(self) -> None:
-        self._fence(self._store.load())
+    def _look(self) -> str | None:
+        text = self._store.load()
+        self._fence(text)
+        return text
 
     def _submit(self, call: Callable[[], Result]) -> Future[Result]:
         future: Future[Result] = Future()

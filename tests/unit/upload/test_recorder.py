@@ -309,3 +309,13 @@ def test_before_each_write_but_the_first_it_asks_whose_upload_it_is() -> None:
             recorder.check_fence(nothing)
     assert seen == ["ours", "of a newer try", "of a newer try"]
     assert store.text == "of a newer try"
+
+
+def test_a_checkpoint_that_was_removed_stays_removed() -> None:
+    """By a try that took this one for dead and is done: nobody would remove it a second time."""
+    store = MemoryStore()
+    with recorder_of(store) as recorder:
+        recorder.write_first("ours", nothing)
+        store.delete()
+        recorder.flush("ours again")
+    assert store.text is None
