@@ -9,9 +9,10 @@ from airflow_provider_oss_resume.exceptions import NoSuchUploadError
 from airflow_provider_oss_resume.upload.body import PartBody, checksum, new_buffer
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, matches, put
+from airflow_provider_oss_resume.upload.conform import conform
 from airflow_provider_oss_resume.upload.inquiry import find_decision, load_checkpoint
 from airflow_provider_oss_resume.upload.multipart import Multipart
-from airflow_provider_oss_resume.upload.options import PUT
+from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PUT
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.progress import Phase, human_size, human_time
 from airflow_provider_oss_resume.upload.request import UploadResult
@@ -89,6 +90,10 @@ class Attempt:
         if decision.stored is None or not matches(decision.stored, Expected(plan.size, crc64)):
             log.info("the object there is another one: starting afresh")
             return None
+        if decision.checkpoint is not None and decision.checkpoint.is_adopted:
+            to = Destination(session.request.bucket, session.request.key, "", session.headers_for(COMPLETE, plan))
+            wanted = session.headers_for(INITIATE, plan)
+            session.call(lambda: conform(session.client, to, wanted, Expected(plan.size, crc64)))
         session.recorder.delete()
         log.info("the object is there already and equals the source: nothing to send")
         return replace(

@@ -54,6 +54,10 @@ class Owner:
         return f"try {self.try_number} (process {self.pid} on {self.host or 'an unknown host'})"
 
 
+ADOPTED = "?"
+"""Stands before the digest of an upload that was found in the bucket: others may have begun it, with other headers."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecordedPart:
     """Remember a part that OSS acknowledged, with the CRC-64 of its bytes at the source."""
@@ -67,7 +71,8 @@ class RecordedPart:
 class Checkpoint:
     """Remember an upload in progress.
 
-    :param options_digest: of the object headers given at Initiate.
+    :param options_digest: of the object headers given at Initiate; behind :data:`ADOPTED` those it should
+        have been given.
     :param wrapped_key: of client-side encryption, in Base64, wrapped by the master key; with
         ``wrapped_start`` it lets the next try encrypt the other parts alike.
     :param resumes: how many tries continued this upload.
@@ -91,6 +96,11 @@ class Checkpoint:
     resumes: int = 0
     started_at: float = 0.0
     updated_at: float = 0.0
+
+    @property
+    def is_adopted(self) -> bool:
+        """Return whether the finished object's headers have to be looked at."""
+        return self.options_digest.startswith(ADOPTED)
 
 
 def encode(checkpoint: Checkpoint) -> str:

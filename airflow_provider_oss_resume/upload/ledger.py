@@ -52,6 +52,11 @@ class Ledger:
         """Return the id of the upload under way."""
         return self._base.upload_id
 
+    @property
+    def is_adopted(self) -> bool:
+        """Return whether others may have begun the upload."""
+        return self._base.is_adopted
+
     def settle(self, part: Part, *, sent: bool) -> None:
         """Note a part that the bucket holds with the source's bytes; its CRC-64 is that of the source."""
         if part.crc64 is None:

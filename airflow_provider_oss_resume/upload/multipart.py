@@ -24,7 +24,7 @@ from airflow_provider_oss_resume.exceptions import (
 )
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
 from airflow_provider_oss_resume.upload.abort import abort_in_time
-from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
+from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, complete
 from airflow_provider_oss_resume.upload.conform import conform
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
@@ -68,7 +68,7 @@ class Multipart:
             crash_point("after_first_checkpoint")
             self._move(self._take_over(self._decision))
             stored = self._complete()
-            if self._decision.action is Action.ADOPT:
+            if self.ledger.is_adopted:
                 stored = self._conform() or stored
         except NoSuchUploadError:
             raise  # nothing is left that could be kept; the caller looks again
@@ -89,7 +89,8 @@ class Multipart:
             old = decision.checkpoint
             return Ledger(replace(old, owner=session.owner, resumes=old.resumes + 1), decision.plan, fingerprint)
         if decision.action is Action.ADOPT:
-            adopted = replace(self._new_checkpoint(decision.upload_id, decision.plan), resumes=1)
+            adopted = self._new_checkpoint(decision.upload_id, decision.plan)
+            adopted = replace(adopted, resumes=1, options_digest=ADOPTED + adopted.options_digest)
             return Ledger(adopted, decision.plan, fingerprint)
         upload_id = self._initiate(decision.plan)
         crash_point("after_initiate")

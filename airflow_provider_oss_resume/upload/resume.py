@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
-from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, RecordedPart
+from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint, RecordedPart
 from airflow_provider_oss_resume.upload.planner import PartPlan, fits
 from airflow_provider_oss_resume.upload.progress import human_size
 from airflow_provider_oss_resume.upload.source import Fingerprint
@@ -128,7 +128,7 @@ def _objections(target: Target, checkpoint: Checkpoint) -> Iterator[str]:
         yield f"the checkpoint is of {checkpoint.bucket}/{checkpoint.key}"
     if checkpoint.endpoint != target.endpoint:
         yield f"the checkpoint is of endpoint {checkpoint.endpoint}"
-    if checkpoint.options_digest != target.options_digest:
+    if checkpoint.options_digest.removeprefix(ADOPTED) != target.options_digest:
         yield "the object's headers are not those it was begun with"
     if checkpoint.wrapped_key != target.wrapped_key:
         yield "it was begun with another encryption key"

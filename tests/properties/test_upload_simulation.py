@@ -24,7 +24,7 @@ from airflow_provider_oss_resume.exceptions import CheckpointError, OSSResumeErr
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.upload import ObjectOptions, Owner, Uploader, UploadRequest, UploadResult, WritePolicy
-from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, decode
+from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint, decode
 from airflow_provider_oss_resume.upload.options import INITIATE
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from tests.properties.upload_model import (
@@ -182,7 +182,7 @@ class Simulation(RuleBasedStateMachine):
         checkpoint = self._checkpoint()
         if checkpoint is None or checkpoint.upload_id not in self.bucket.uploads or not self.source.content:
             return None
-        if checkpoint.options_digest != self._options().digest(KEY):
+        if checkpoint.options_digest.removeprefix(ADOPTED) != self._options().digest(KEY):
             return None
         held = self.bucket.uploads[checkpoint.upload_id].parts
         plan = PartPlan(len(self.source.content), checkpoint.part_size)
