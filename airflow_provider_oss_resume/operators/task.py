@@ -163,7 +163,10 @@ def leave_if_replaced(ti: Any) -> None:
 
     if AIRFLOW_V_3_0_PLUS or not _is_replaced(ti):
         return
-    log.exception("a newer try runs in place of this one: ending without a word to Airflow, which would fail that try")
+    log.error(
+        "a newer try runs in place of this one: ending without a word to Airflow, which would fail that try",
+        exc_info=True,
+    )
     logging.shutdown()
     os._exit(1)
 
@@ -173,14 +176,15 @@ def _is_replaced(ti: Any) -> bool:
     from airflow.utils.net import get_hostname
     from airflow.utils.session import create_session
 
+    here = (get_hostname(), os.getpid())  # type: ignore[no-untyped-call]
     key = {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}
     try:
         with create_session() as session:
             row = session.query(TaskInstance.state, TaskInstance.hostname, TaskInstance.pid).filter_by(**key).first()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - not being able to look is no reason to end otherwise than before
         log.warning("cannot tell whether a newer try runs in place of this one: %s", error)
         return False
-    return row is not None and row.state == "running" and (row.hostname, row.pid) != (get_hostname(), os.getpid())
+    return row is not None and row.state == "running" and (row.hostname, row.pid) != here
 
 
 def reschedule(after: timedelta) -> Exception:

@@ -89,9 +89,9 @@ class Cases:
 
     def execute(self, dag: str, source: bucket.SourceFile, /, **conf: object) -> object:
         """Render a DAG's task and execute it right here, without Airflow around it."""
-        conf = source.conf | {key: str(value) for key, value in conf.items()}
+        told = source.conf | {key: str(value) for key, value in conf.items()}
         ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="upload", map_index=-1, try_number=1)
-        context: Any = {"dag_run": SimpleNamespace(conf=conf), "ti": ti}
+        context: Any = {"dag_run": SimpleNamespace(conf=told), "ti": ti}
         task = copy(getattr(self._module, dag).get_task("upload"))
         task.render_template_fields(context)
         return task.execute(context)

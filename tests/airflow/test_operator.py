@@ -145,6 +145,22 @@ def test_what_may_be_over_soon_is_retried_and_resumed(cases: Cases, oss: DevServ
     assert cases.airflow.variables() == []
 
 
+def test_a_key_that_may_only_write_resumes_by_the_checkpoint(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
+    """What docs/connection.md says of each permission but oss:PutObject, all at once."""
+    source = bucket.write_source(tmp_path, "write-only.bin", PARTS)
+    for operation in ("ListParts", "ListMultipartUploads", "HeadObject", "AbortMultipartUpload"):
+        oss.plan(FaultRule(FaultKind.REPLY, operation, status=403, code="AccessDenied", count=None))
+    oss.plan(fail_part(source))
+    bucket.slow_parts(oss, source.key)
+    run = cases.run("as_told", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
+    assert (run.states, run.tries) == (["success"], 2)
+    assert cases.airflow.xcom(run.run_id, "upload")["resumed"]
+    oss.clear_faults()
+    assert bucket.stored_sha256(oss, source.key) == source.sha256
+    for said in ("oss:ListParts", "oss:ListMultipartUploads", "oss:GetObject"):
+        assert said in run.output
+
+
 def test_without_a_checkpoint_a_failure_leaves_nothing_behind(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "not-durable.bin", PARTS)
     oss.plan(fail_part(source))

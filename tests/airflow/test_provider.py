@@ -12,7 +12,6 @@ from typing import Any
 
 import airflow
 import pytest
-from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
@@ -93,7 +92,7 @@ def test_airflow_3_draws_our_form_without_importing_the_hook() -> None:
 
 @only_2
 def test_airflow_2_draws_our_form_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    providers = ProvidersManager()
+    providers: Any = importlib.import_module("airflow.providers_manager").ProvidersManager()
     with caplog.at_level(logging.WARNING):
         assert providers.hooks[CONNECTION_TYPE]
         widgets = {key: one for key, one in providers.connection_form_widgets.items() if CONNECTION_TYPE in key}
@@ -101,7 +100,7 @@ def test_airflow_2_draws_our_form_without_a_warning(caplog: pytest.LogCaptureFix
     assert [key.removeprefix(f"extra__{CONNECTION_TYPE}__") for key in widgets] == list(CONNECTION_FIELDS)
     sensitive = [one.field_name for one in widgets.values() if one.is_sensitive]
     assert sensitive == ["security_token"]
-    behaviour: Any = providers.field_behaviours[CONNECTION_TYPE]
+    behaviour = providers.field_behaviours[CONNECTION_TYPE]
     assert behaviour["relabeling"]["schema"] == "Bucket"
     assert "port" in behaviour["hidden_fields"]
 
@@ -117,7 +116,7 @@ def test_the_fields_of_airflow_2_take_what_they_offer_and_refuse_the_rest() -> N
 
 
 def test_the_defaults_the_form_shows_are_those_the_hook_has() -> None:
-    necessary = {"host": "https://oss-cn-hangzhou.aliyuncs.com", "login": "id", "password": "secret"}
+    necessary: dict[str, Any] = {"host": "https://oss-cn-hangzhou.aliyuncs.com", "login": "id", "password": "secret"}
     shown = {name: one["schema"]["default"] for name, one in CONNECTION_FIELDS.items() if "default" in one["schema"]}
     bare = read_settings(ConnectionFields("c", CONNECTION_TYPE, **necessary))
     saved = read_settings(ConnectionFields("c", CONNECTION_TYPE, **necessary, extra=shown))

@@ -59,7 +59,7 @@ def shadow_the_variable(context: Any) -> None:
 
 as_told = one_task_dag(
     "upload_as_told",
-    **{name: told(name) for name in TOLD.split()},
+    **dict[str, Any]((name, told(name)) for name in TOLD.split()),
     durable=told("durable", "True"),
     replace=told("replace", "True"),
     metadata={"owner": told("owner", "nobody")},
