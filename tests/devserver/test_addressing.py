@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.devserver.addressing import (
@@ -55,6 +55,7 @@ def test_paths_are_keys_and_not_normalised(host: str, path: bytes, address: Addr
     assert parse(host, path) == address
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1))
 def test_any_key_comes_through_its_encoding(key: str) -> None:
     assert parse("localhost", f"/bucket/{quote(key, '/')}".encode()) == Address("bucket", key)

@@ -109,7 +109,7 @@ async def ask(service: ObjectService, scope: dict[str, Any], body: bytes) -> tup
     return start["status"], dict(start["headers"]), b"".join(one["body"] for one in rest)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.sampled_from(ROUTES), methods, buckets, keys, queries, headers, bodies, st.integers(0, 9))
 def test_no_request_makes_the_server_fail(
     tried: Tried,

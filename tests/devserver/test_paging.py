@@ -47,7 +47,7 @@ def walk(keys: list[str], prefix: str, delimiter: str, limit: int) -> list[str]:
         marker = page.last
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(KEYS, unique=True, max_size=30),
     st.text("ab/", max_size=2),
