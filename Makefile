@@ -73,6 +73,11 @@ test2: $(VENVS)/airflow2/.installed ## Run the tests that need an Airflow on Air
 coverage: $(VENVS)/airflow3/.installed node ## Run the tests without an Airflow and show what they miss
 	$(PY3) -m pytest --cov --cov-report=term --ignore=tests/airflow --ignore=tests/docs
 
+.PHONY: soak
+soak: $(VENVS)/airflow3/.installed ## Kill and simulate for longer (UPLOADS=100 STORIES=5000 SEED=…)
+	SOAK_UPLOADS=$(or $(UPLOADS),100) SOAK_STORIES=$(or $(STORIES),5000) SOAK_SEED=$(or $(SEED),0) \
+	  $(PY3) -m pytest -s --timeout=3600 tests/crash tests/properties/test_upload_simulation.py
+
 .PHONY: bench
 bench: $(VENVS)/airflow3/.bench ## Measure CPU and wall time against the official clients, in two minutes
 	$(PY3) -m benchmarks
