@@ -10,6 +10,8 @@ PY3    := $(VENVS)/airflow3/bin/python
 PY2    := $(VENVS)/airflow2/bin/python
 SDK    := tests/conformance/sdk
 
+WITH_AIRFLOW := tests/airflow tests/docs tests/unit/airflow
+
 AIRFLOW3 := 3.3.2
 AIRFLOW2 := 2.11.2
 
@@ -61,17 +63,23 @@ types: $(VENVS)/airflow3/.installed ## Check types (mypy --strict)
 layers: $(VENVS)/airflow3/.installed ## Check that imports only point down (import-linter)
 	$(VENVS)/airflow3/bin/lint-imports --no-logo
 
+# In two processes: Airflow rearranges logging and warnings of the one that it is imported into.
 .PHONY: test3
 test3: $(VENVS)/airflow3/.installed node ## Run every test on Airflow 3 (T=path for some of them)
+ifdef T
 	$(PY3) -m pytest $(T)
+else
+	$(PY3) -m pytest $(addprefix --ignore=,$(WITH_AIRFLOW))
+	$(PY3) -m pytest $(WITH_AIRFLOW)
+endif
 
 .PHONY: test2
 test2: $(VENVS)/airflow2/.installed ## Run the tests that need an Airflow on Airflow 2
-	$(PY2) -m pytest tests/airflow tests/docs
+	$(PY2) -m pytest $(WITH_AIRFLOW)
 
 .PHONY: coverage
 coverage: $(VENVS)/airflow3/.installed node ## Run the tests without an Airflow and show what they miss
-	$(PY3) -m pytest --cov --cov-report=term --ignore=tests/airflow --ignore=tests/docs
+	$(PY3) -m pytest --cov --cov-report=term $(addprefix --ignore=,$(WITH_AIRFLOW))
 
 .PHONY: soak
 soak: $(VENVS)/airflow3/.installed ## Kill and simulate for longer (UPLOADS=100 STORIES=5000 SEED=…)

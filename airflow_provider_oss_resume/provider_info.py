@@ -60,6 +60,23 @@ PLACEHOLDERS = {
     "login": "of a RAM user, or the temporary one of an STS token",
 }
 
+CONFIG = {
+    "oss_resume": {
+        "description": "Options of airflow-provider-oss-resume.",
+        "options": {
+            "checkpoint_keys": {
+                "description": "Fernet keys that checkpoints are encrypted with, separated by commas. "
+                "The first encrypts, all decrypt. Keys in a connection's extra go before these.",
+                "version_added": "0.1.0",
+                "type": "string",
+                "sensitive": True,
+                "example": None,
+                "default": "",
+            }
+        },
+    }
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider for Airflow's provider manager."""
@@ -86,22 +103,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_oss_resume.operators.upload"],
             }
         ],
-        "config": {
-            "oss_resume": {
-                "description": "Options of airflow-provider-oss-resume.",
-                "options": {
-                    "checkpoint_keys": {
-                        "description": "Fernet keys that checkpoints are encrypted with, separated by commas. "
-                        "The first encrypts, all decrypt. Keys in a connection's extra go before these.",
-                        "version_added": "0.1.0",
-                        "type": "string",
-                        "sensitive": True,
-                        "example": None,
-                        "default": "",
-                    }
-                },
-            }
-        },
+        "config": CONFIG,
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,
