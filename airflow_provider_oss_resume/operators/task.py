@@ -165,7 +165,7 @@ def leave_if_replaced(ti: Any) -> None:
         return
     log.error(
         "a newer try runs in place of this one: ending without a word to Airflow, which would fail that try",
-        exc_info=True,
+        exc_info=True,  # noqa: LOG014 - called where an error is handled
     )
     logging.shutdown()
     os._exit(1)
