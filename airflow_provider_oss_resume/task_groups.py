@@ -26,9 +26,9 @@ def anchored_upload(group_id: str, **upload_arguments: Any) -> TaskGroup:
     return group
 
 
-def _empty_operator(task_id: str) -> Any:
+def _empty_operator(task_id: str, **arguments: Any) -> Any:
     try:
         from airflow.providers.standard.operators.empty import EmptyOperator
     except ImportError:  # Airflow 2 without the standard provider
         from airflow.operators.empty import EmptyOperator  # type: ignore[import-not-found, no-redef]
-    return EmptyOperator(task_id=task_id)
+    return EmptyOperator(task_id=task_id, **arguments)

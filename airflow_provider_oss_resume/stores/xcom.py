@@ -76,9 +76,9 @@ def find_anchor(task: Any) -> str:
     upstream = [candidate for candidate in task.get_flat_relatives(upstream=True) if not _is_mapped(candidate)]
     if not upstream:
         raise ConfigurationError(
-            f"checkpoint_store='xcom' needs a task upstream of {task.task_id!r} to keep the checkpoint under, because "
-            "Airflow deletes a task's own XComs at every try: put an EmptyOperator before it, or make both with "
-            "airflow_provider_oss_resume.task_groups.anchored_upload()"
+            f"checkpoint_store='xcom' needs an unmapped task upstream of {task.task_id!r} to keep the checkpoint "
+            "under, because Airflow deletes a task's own XComs at every try: put an EmptyOperator before it, or "
+            "make both with airflow_provider_oss_resume.task_groups.anchored_upload()"
         )
     direct = task.upstream_task_ids
     # A task that never starts keeps its XComs even if the whole run is cleared; a near one is easily found in the UI.
@@ -86,7 +86,8 @@ def find_anchor(task: Any) -> str:
 
 
 def _is_mapped(task: Any) -> bool:
-    return bool(getattr(task, "is_mapped", False)) or task.get_closest_mapped_task_group() is not None
+    # Airflow 2 says it in no attribute; only a mapped operator has arguments still to be filled in.
+    return hasattr(task, "partial_kwargs") or task.get_closest_mapped_task_group() is not None
 
 
 def _never_starts(task: Any) -> bool:

@@ -183,7 +183,7 @@ def _end_with(function: Callable[[], object], output: Path) -> None:
         _forget_the_parent()
         function()
         code = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - the child must end here, not in pytest
         traceback.print_exc()
     finally:
         sys.stdout.flush()

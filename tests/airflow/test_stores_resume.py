@@ -32,9 +32,7 @@ def begin(
     forked: AirflowStack, oss: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, bucket.SourceFile], Run]:
     monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
-    return lambda dag_id, source: Run(
-        forked, runs.load_dag("bad_nights", dag_id), source.conf, tmp_path / "output.txt"
-    )
+    return lambda dag_id, source: Run(forked, runs.load_dag("bad_nights", dag_id), source.conf, tmp_path / "output.txt")
 
 
 @pytest.mark.parametrize("store", STORES)

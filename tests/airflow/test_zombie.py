@@ -69,9 +69,7 @@ def wake_both(run: Run, task: int) -> None:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_zombie_woken_while_the_next_try_is_at_work(
-    night: Night, oss: DevServer, tmp_path: Path, store: str
-) -> None:
+def test_a_zombie_woken_while_the_next_try_is_at_work(night: Night, oss: DevServer, tmp_path: Path, store: str) -> None:
     source = bucket.write_source(tmp_path, f"zombie-{store}.bin", PARTS)
     bucket.slow_parts(oss, source.key)
     with night.begin(store, source) as run:
