@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote as _percent_encode
 
 from airflow_provider_oss_resume.oss.credentials import Credentials
 
 
+@lru_cache(maxsize=256)  # names, the key and the upload id come again with each request
 def quote(text: str, safe: str = "") -> str:
     """Percent-encode UTF-8 as OSS signs it: letters, digits and ``-_.~`` stay."""
     return _percent_encode(text, safe=safe)
