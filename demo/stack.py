@@ -137,6 +137,11 @@ class AirflowStack:
         with closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True, timeout=10)) as connection:
             return connection.execute(sql, parameters).fetchall()
 
+    def execute(self, sql: str, *parameters: object) -> None:
+        """Change Airflow's database behind its back."""
+        with closing(sqlite3.connect(self._database, timeout=10)) as connection, connection:
+            connection.execute(sql, parameters)
+
     def wait(self, look: Callable[[], T | None], what: str, patience: float = 60.0, pause: float = 0.05) -> T:
         """Look again and again until there is something to see; raise when a process died or patience ends."""
         deadline = time.monotonic() + patience

@@ -29,3 +29,10 @@ def left_behind(airflow: AirflowStack) -> list[str]:
         states = airflow.query("select key, task_id from task_state_store where key like 'oss_resume%'")
         found += [f"task state {key} of {task}" for key, task in states]
     return found
+
+
+def forget(airflow: AirflowStack) -> None:
+    """Remove what an upload left that was not meant to be finished."""
+    tables = ("variable", "xcom", *(["task_state_store"] if AIRFLOW_3 else []))
+    for table in tables:
+        airflow.execute(f"delete from {table} where key like 'oss_resume%'")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import resource
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, Variable
 
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
+from airflow_provider_oss_resume.stores.naming import TaskIdentity
+from airflow_provider_oss_resume.stores.variable import VariableStore
 from airflow_provider_oss_resume.task_groups import _empty_operator, anchored_upload
 from demo.versions import AIRFLOW_3
 
@@ -42,3 +48,79 @@ with new_dag("no_anchor") as no_anchor:
         task_id="upload", checkpoint_store="xcom", oss_conn_id="no_such_connection", **UPLOAD
     )
     upload >> _empty_operator("below")
+
+
+class SlowVariable(VariableStore):
+    """A Variable that takes its time: three seconds for each write but the first."""
+
+    def __init__(self) -> None:
+        super().__init__(TaskIdentity("bad_nights", "slow", "upload"))
+        self._writes = 0
+
+    def save(self, text: str) -> None:
+        self._writes += 1
+        if self._writes > 1:
+            time.sleep(3)
+        super().save(text)
+
+
+class BusyVariable(VariableStore):
+    """A Variable that is read all the time, so that a timeout strikes while Airflow is being asked."""
+
+    def __init__(self) -> None:
+        super().__init__(TaskIdentity("bad_nights", "busy", "upload"))
+
+    def save(self, text: str) -> None:
+        super().save(text)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            self.load()
+
+
+class UploadAndAsk(ResumableUploadOperator):
+    """Asks Airflow something right after its upload was struck by a timeout, and notes the answer."""
+
+    def execute(self, context: Any) -> Any:
+        Variable.set("witness", "the right answer")
+        try:
+            return super().execute(context)
+        except BaseException as error:
+            answers = [Variable.get(name, "none") for name in ("no_such_variable", "witness")]
+            told = {"error": type(error).__name__, "answers": answers}
+            Path(context["dag_run"].conf["report"]).write_text(json.dumps(told))
+            raise
+
+
+def leave_little_memory(context: Any) -> None:
+    """Let the first try have so little memory left that not even its threads can start."""
+    if context["ti"].try_number == 1:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 16 * 1024 * 1024
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+
+def one_upload(
+    dag_id: str, retries: int = 1, operator: type[ResumableUploadOperator] = ResumableUploadOperator, **settings: Any
+) -> DAG:
+    with new_dag(dag_id, retries) as dag:
+        operator(task_id="upload", **{"checkpoint_store": "auto", **UPLOAD, **settings})
+    return dag
+
+
+slow_store = one_upload("slow_store", checkpoint_store=SlowVariable())
+busy_store = one_upload(
+    "busy_store",
+    retries=0,
+    operator=UploadAndAsk,
+    checkpoint_store=BusyVariable(),
+    execution_timeout=timedelta(seconds=3),
+)
+little_memory = one_upload("little_memory", pre_execute=leave_little_memory)
+
+# Stops after two seconds, with two more for the parts under way.
+HAND_OVER: dict[str, Any] = {
+    "execution_timeout": timedelta(seconds=9),
+    "stop_before_timeout": timedelta(seconds=7),
+}
+hand_over = one_upload("hand_over", retries=9, **HAND_OVER)
+from_progress = one_upload("from_progress", retries=0, retry_from_progress=True, **HAND_OVER)
