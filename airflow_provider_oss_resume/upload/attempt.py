@@ -10,7 +10,7 @@ from airflow_provider_oss_resume.upload.body import PartBody, checksum, new_buff
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, matches, put
 from airflow_provider_oss_resume.upload.conform import conform
-from airflow_provider_oss_resume.upload.inquiry import find_decision, load_checkpoint
+from airflow_provider_oss_resume.upload.inquiry import find_decision, load_checkpoint, or_adopted
 from airflow_provider_oss_resume.upload.multipart import Multipart
 from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PUT
 from airflow_provider_oss_resume.upload.planner import PartPlan
@@ -60,10 +60,15 @@ class Attempt:
     def _carry_out(self, decision: Decision) -> UploadResult:
         if decision.action in (Action.CONTINUE, Action.ADOPT):
             return self._send_parts(decision)
-        if decision.action is Action.CHECK_STORED and (done := self._if_stored(decision)):
-            return done
+        if decision.action is Action.CHECK_STORED:
+            return self._if_stored(decision) or self._begin(or_adopted(self._session, decision))
+        return self._begin(decision)
+
+    def _begin(self, decision: Decision) -> UploadResult:
+        if decision.action is Action.ADOPT:
+            return self._send_parts(decision)
         if self._session.is_small:
-            return self._put_whole(had_checkpoint=decision.checkpoint is not None)
+            return self._put_whole()
         return self._send_parts(replace(decision, plan=self._session.target.plan))
 
     def _send_parts(self, decision: Decision) -> UploadResult:
@@ -105,7 +110,7 @@ class Attempt:
             upload_id=decision.checkpoint.upload_id if decision.checkpoint else "",
         )
 
-    def _put_whole(self, *, had_checkpoint: bool) -> UploadResult:
+    def _put_whole(self) -> UploadResult:
         session, request = self._session, self._request
         size = session.target.plan.size
         plan = PartPlan(size, max(1, size))
@@ -114,7 +119,7 @@ class Attempt:
         session.reporter.begin(plan)
         stored = session.call(lambda: put(session.client, to, body, callback_required=request.callback_required))
         session.source.check_unchanged()
-        if had_checkpoint:
+        if session.recorder.may_hold:
             session.recorder.delete()
         return self._blank(stored.etag, body.crc64)
 

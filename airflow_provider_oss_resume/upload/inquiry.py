@@ -71,6 +71,11 @@ def find_decision(session: Session, checkpoint: Checkpoint | None, *, gone: bool
         return decision
     if session.request.upload_id and not gone:
         return session.call(lambda: _named_upload(session, str(session.request.upload_id)))
+    return or_adopted(session, decision)
+
+
+def or_adopted(session: Session, decision: Decision) -> Decision:
+    """Return how to go on with an upload of this key that the bucket has, or else the decision to begin one."""
     return (session.call(lambda: _find_upload(session)) if _may_adopt(session) else None) or decision
 
 

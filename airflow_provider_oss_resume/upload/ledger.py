@@ -41,6 +41,7 @@ class Ledger:
         self._fingerprint = fingerprint
         self._recorded = {part.number: part for part in checkpoint.parts if part.number <= plan.count}
         self._clock = clock
+        self._trusts_source = True
         self.plan = plan
         self.settled: dict[int, Part] = {}
         self.reused: set[int] = set()
@@ -99,10 +100,16 @@ class Ledger:
 
     def _covered(self) -> Fingerprint:
         """Return the fingerprint of the source that the records are about."""
+        if not self._trusts_source:
+            return Fingerprint(self.plan.size, tag="")
         if len(self._recorded) <= len(self.settled):
             return self._fingerprint
         mixed = self.settled and self._base.fingerprint != self._fingerprint
         return Fingerprint(self.plan.size, tag="") if mixed else self._base.fingerprint
+
+    def distrust_source(self) -> None:
+        """Note that the source changed while it was read: the records may be of bytes it never had at one time."""
+        self._trusts_source = False
 
     def release(self) -> None:
         """Let the checkpoint say that its owner works on the upload no more, though his process may live on."""

@@ -20,6 +20,7 @@ from airflow_provider_oss_resume.exceptions import (
     InvalidPartError,
     NoSuchUploadError,
     PartAlreadyExistsError,
+    SourceError,
     UploadTakenOver,
 )
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
@@ -246,6 +247,8 @@ class Multipart:
             abort_in_time(session.lasting_client, self.ledger.checkpoint())
             session.recorder.delete(FLUSH_TIMEOUT)
             return
+        if isinstance(error, SourceError):
+            self.ledger.distrust_source()
         self.ledger.release()
         checkpoint = self.ledger.checkpoint()
         session.recorder.flush(self.ledger.text())

@@ -57,6 +57,7 @@ class WritePolicy:
 class CheckpointRecorder:
     """Read, write and delete one checkpoint on a thread of its own.
 
+    :ivar may_hold: the store held a text at the start, readable or not, or did not say.
     :param fence: given the stored text before each write but the first; raises
         :class:`UploadCancelled` if another try has taken the upload over.
     """
@@ -78,6 +79,7 @@ class CheckpointRecorder:
         self._writing: Future[None] | None = None
         self._warned = False
         self.bytes_written = 0
+        self.may_hold = True
         threading.Thread(target=self._run, name="oss-resume-store", daemon=True).start()
 
     def load(self, tick: Callable[[], None]) -> str | None:
@@ -85,7 +87,10 @@ class CheckpointRecorder:
 
         :param tick: called while waiting; what it raises ends the wait.
         """
-        return self._answer(self._submit(self._store.load), tick, LOAD_TIMEOUT)
+        loading = self._submit(self._store.load)
+        text = self._answer(loading, tick, LOAD_TIMEOUT)
+        self.may_hold = text is not None or not loading.done() or loading.exception() is not None
+        return text
 
     def write_first(self, text: str, tick: Callable[[], None]) -> None:
         """Write and wait for it: the upload id must be kept before its first part is sent."""

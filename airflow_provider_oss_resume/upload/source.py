@@ -16,8 +16,9 @@ class Fingerprint:
 
     :param size: bytes.
     :param tag: anything that changes when the content does, as far as the source can tell.
-    :param strong: the tag proves the content. A file's times prove nothing: they can be set, and
-        a write within one tick of the clock does not move them.
+    :param strong: the tag proves the content, and reading never yields bytes of another. A file's
+        times prove nothing: they can be set, and a write within one tick of the clock does not
+        move them.
     """
 
     size: int

@@ -119,6 +119,7 @@ class Transfer:
         self._kept: Mapping[int, Part] = {}
         self._work = WorkQueue((), ())
         self._events: queue.SimpleQueue[Settled | Differs | BaseException | None] = queue.SimpleQueue()
+        self._one_ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._running = 0
 
@@ -160,12 +161,15 @@ class Transfer:
             self._running += 1
 
     def _pump(self, on_event: Callable[[Settled | Differs], None]) -> None:
-        """Handle what has happened, waiting at most one tick for it."""
-        timeout = TICK
+        """Handle what has happened since the last tick, or until a thread ends.
+
+        Not each event when it comes: waking this thread for it costs more than a small part's share.
+        """
+        self._one_ended.wait(TICK)
+        self._one_ended.clear()
         with contextlib.suppress(queue.Empty):
             while True:
-                event = self._events.get(timeout=timeout)
-                timeout = 0.0
+                event = self._events.get_nowait()
                 if event is None:
                     self._running -= 1
                 elif isinstance(event, BaseException):
@@ -204,6 +208,7 @@ class Transfer:
             self._events.put(error)
         finally:
             self._events.put(None)
+            self._one_ended.set()
 
     def _send(self, number: int, buffer: memoryview, observe: Callable[[int], None]) -> Settled:
         crash_point("before_part")

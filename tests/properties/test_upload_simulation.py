@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -106,8 +107,7 @@ class Simulation(RuleBasedStateMachine):
     @rule(fate=FATES, threads=st.sampled_from([1, 1, 3]), verify=st.booleans(), may_list=st.booleans())
     def try_under_fate(self, fate: Fate, threads: int, verify: bool, may_list: bool) -> None:
         self.bucket.denies_listing = not may_list
-        process = Process(self._before(fate), fate.failing, fate.lost, fate.dies_before, fate.dies_after)
-        self._try(process, threads, verify)
+        self._try(self.process(fate), threads, verify)
         self.bucket.denies_listing = False
         self.store.is_down = False
 
@@ -200,7 +200,8 @@ class Simulation(RuleBasedStateMachine):
 
     # --- what happens meanwhile, and in between
 
-    def _before(self, fate: Fate) -> dict[int, Happening]:
+    def process(self, fate: Fate) -> Process:
+        """Return a process that has this fate."""
         happenings: dict[str, Happening] = {
             "edit": lambda: self.edit(1, sneaky=False),
             "resize": lambda: self.resize(SIZES[3]),
@@ -210,7 +211,8 @@ class Simulation(RuleBasedStateMachine):
             "store down": self._store_down,
             "another try": self._another_try,
         }
-        return {step: happenings[what] for step, what in fate.meanwhile}
+        before = {step: happenings[what] for step, what in fate.meanwhile}
+        return Process(before, fate.failing, fate.lost, fate.dies_before, fate.dies_after)
 
     def _another_try(self) -> None:
         """As after SIGSTOP: a newer try does all of it, then the older one comes back to life."""
@@ -234,8 +236,11 @@ class Simulation(RuleBasedStateMachine):
     @rule()
     def put_back(self) -> None:
         """Put the first content back, with the times it had."""
+        before = self.source.content
         self.versions = [0] * 5
         self._write_source(tag="0")
+        # Times that come back with the content say no more about what was read meanwhile.
+        self.was_sneaky = self.was_sneaky or (not self.source.strong and before != self.source.content)
 
     @rule(size=st.sampled_from(SIZES))
     def resize(self, size: int) -> None:
@@ -311,6 +316,107 @@ class Simulation(RuleBasedStateMachine):
     def teardown(self) -> None:
         """No state is a dead end."""
         self._succeed()
+
+
+def died_after_a_part(story: Simulation) -> None:
+    story.begin(SIZES[-1], strong=False)
+    story._try(Process(dies_after=4), 1, verify=True)
+
+
+def lost_its_checkpoint(story: Simulation) -> None:
+    died_after_a_part(story)
+    story.lose_checkpoint()
+
+
+def lost_its_checkpoint_and_got_other_headers(story: Simulation) -> None:
+    lost_its_checkpoint(story)
+    story.change_headers("2")
+
+
+def was_edited(story: Simulation) -> None:
+    died_after_a_part(story)
+    story.edit(0, sneaky=True)
+
+
+def was_edited_by_halves(story: Simulation) -> None:
+    story.begin(SIZES[-1], strong=True)
+    story._try(Process(dies_after=4), 1, verify=True)
+    story.edit(0, sneaky=False)
+    story._try(Process(failing=frozenset({3})), 1, verify=False)
+    story.put_back()
+
+
+def was_emptied(story: Simulation) -> None:
+    died_after_a_part(story)
+    story.resize(0)
+
+
+def got_other_headers(story: Simulation) -> None:
+    died_after_a_part(story)
+    story.change_headers("2")
+
+
+def was_aborted(story: Simulation) -> None:
+    died_after_a_part(story)
+    story.abort_upload()
+
+
+def was_aborted_beside_another_object(story: Simulation) -> None:
+    was_aborted(story)
+    story.put_another_object(of_this_size=True)
+
+
+def was_emptied_and_its_checkpoint_damaged(story: Simulation) -> None:
+    was_emptied(story)
+    story.damage_checkpoint(0.5)
+
+
+def is_new(story: Simulation) -> None:
+    story.begin(SIZES[-1], strong=False)
+
+
+STARTS = [
+    is_new,
+    died_after_a_part,
+    lost_its_checkpoint,
+    lost_its_checkpoint_and_got_other_headers,
+    was_edited,
+    was_edited_by_halves,
+    was_emptied,
+    got_other_headers,
+    was_aborted,
+    was_aborted_beside_another_object,
+    was_emptied_and_its_checkpoint_damaged,
+]
+ENDS = ["dies before", "dies after", "fails", "its answer is lost", *MEANWHILE]
+
+
+@pytest.mark.parametrize("what", ENDS)
+@pytest.mark.parametrize("start", STARTS)
+def test_whatever_happens_at_whichever_request_the_next_try_succeeds(
+    start: Callable[[Simulation], None], what: str
+) -> None:
+    """Every request of a try in turn is the one at which it happens."""
+    undisturbed, whole = Simulation(), Process()
+    start(undisturbed)
+    undisturbed._try(whole, 1, verify=True)
+    for step in range(1, whole.steps + 1):
+        story, once = Simulation(), frozenset({step})
+        start(story)
+        fates = {
+            "dies before": Fate(dies_before=step),
+            "dies after": Fate(dies_after=step),
+            "fails": Fate(failing=once),
+            "its answer is lost": Fate(lost=once),
+        }
+        story._try(story.process(fates.get(what, Fate(meanwhile=((step, what),)))), 1, verify=False)
+        story.store.is_down = False
+        story.no_upload_is_forgotten()
+        story.teardown()
+        if (what in ("dies before", "dies after") and start is not was_emptied_and_its_checkpoint_damaged) or (
+            what == "fails" and start not in (was_emptied, was_emptied_and_its_checkpoint_damaged)  # to abort it
+        ):
+            assert story.bucket.uploads == {}, "an upload is forgotten"
 
 
 def test_simulation(capsys: pytest.CaptureFixture[str]) -> None:

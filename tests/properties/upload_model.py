@@ -142,6 +142,8 @@ class OpenModelSource:
     fingerprint: Fingerprint
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
+        if self.fingerprint.strong:
+            self.check_unchanged()  # as a source does that asks for a version by its tag
         found = self.source.content[offset : offset + len(buffer)]
         buffer[: len(found)] = found
         return len(found)
