@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from copy import copy
 from dataclasses import dataclass
@@ -35,7 +34,6 @@ class Run:
     tries: int
     output: str
     requests: list[RequestRecord]
-    seconds: float
 
     @property
     def operations(self) -> list[str]:
@@ -65,9 +63,7 @@ class Cases:
         """Run a DAG, by the name it has in the file, until its task has ended for good."""
         self.capfd.readouterr()
         self.oss.clear_requests()
-        started = time.monotonic()
         getattr(self._module, dag).test(run_conf=source.conf | {key: str(value) for key, value in conf.items()})
-        seconds = time.monotonic() - started
         run_id = self.airflow.newest_run()
         rows = self.airflow.query("select state, try_number from task_instance where run_id = ?", run_id)
         output = "".join(self.capfd.readouterr())
@@ -78,7 +74,6 @@ class Cases:
             tries=max(tries for _, tries in rows),
             output=output,
             requests=self.oss.requests(),
-            seconds=seconds,
         )
 
     def forget_variables(self) -> None:

@@ -187,24 +187,17 @@ def test_an_object_that_must_not_be_replaced(cases: Cases, oss: DevServer, tmp_p
 
 
 def test_a_try_told_to_stop_ends_at_once_and_does_not_succeed(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
-    """Airflow 3 goes on after SIGTERM as if nothing were; five seconds later it kills the process."""
+    """Airflow 3 goes on after SIGTERM as if nothing were: here nobody else would end the task."""
     source = bucket.write_source(tmp_path, "stopped.bin", 100)
     bucket.slow_parts(oss, source.key)
     with Killer(cases.airflow, oss, source, 4, number=signal.SIGTERM) as killer:
         run = cases.run("once", source)
     assert killer.held
     assert run.states == ["failed"]
-    assert run.seconds < 100 * bucket.SECONDS_A_PART / CONCURRENCY, "it went on to the end"
-    assert seconds_after_stop(run) < 5
+    assert sum(run.parts_accepted().values()) < 100, "it went on to the end"
     if AIRFLOW_3:  # Airflow 2 raises its own AirflowTaskTerminated
         assert "the task was told to stop; its parts stay in the bucket for the next try" in run.output
     assert_parts_stay(cases, oss, source, run)
-
-
-def seconds_after_stop(run: Run) -> float:
-    """Return how long the task went on after it was killed: from the last part it sent to its last word."""
-    parts = [one.time for one in run.requests if one.operation == "UploadPart"]
-    return max(one.time for one in run.requests) - max(parts)
 
 
 def test_a_try_told_to_stop_before_it_began_sends_nothing(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
