@@ -64,14 +64,14 @@ class ResumableUploadOperator(BaseOperator):
     :param key: name of the object in the bucket. (templated)
     :param bucket_name: default: the connection's schema field. (templated)
     :param oss_conn_id: connection of type ``oss_resume`` or ``oss``. (templated)
-    :param durable: keep a checkpoint across tries. Without one a failed upload is aborted.
+    :param durable: keep a checkpoint across tries. Without one a failed upload is aborted. (templated)
     :param checkpoint_store: ``"task_state"`` (Airflow 3.3), ``"variable"``, ``"xcom"`` (under a task
         upstream), or an object with ``load()``, ``save(text)`` and ``delete()``. ``"auto"`` takes the
         task state store where there is one, else a Variable.
     :param part_size: bytes, 100 KiB to 5 GiB; default: from the file's size, at least 8 MiB. (templated)
     :param max_concurrency: parts sent at the same time, 1 to 256. (templated)
     :param multipart_threshold: files below this many bytes go by one request; default 16 MiB. (templated)
-    :param replace: ``False`` fails if the object exists.
+    :param replace: ``False`` fails if the object exists. (templated)
     :param content_type: default: from the key's ending. (templated)
     :param metadata: user metadata, names without ``x-oss-meta-``. (templated)
     :param headers: further headers, each sent where OSS accepts it. (templated)
@@ -135,8 +135,6 @@ class ResumableUploadOperator(BaseOperator):
         "upload_id",
         "callback_required",
     )
-    # Objects of the DAG author: a copy of a DAG, as Airflow makes them, shares them.
-    shallow_copy_attrs: Sequence[str] = ("checkpoint_store", "client_side_encryption", "progress_callback")
     ui_color = "#ffe3c2"
 
     def __init__(  # noqa: PLR0915 - Airflow wants an attribute for each argument
