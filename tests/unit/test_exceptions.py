@@ -45,7 +45,6 @@ def test_only_what_a_person_must_change_is_permanent() -> None:
         "AccessDeniedError",
         "AlreadyExistsError",
         "CallbackFailedError",
-        "CallbackFailedError",
         "ConfigurationError",
         "InvalidRequestError",
         "NotFoundError",
