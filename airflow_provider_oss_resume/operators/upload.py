@@ -204,13 +204,13 @@ class ResumableUploadOperator(BaseOperator):
         self.client_side_encryption = client_side_encryption
         self.request_payer = request_payer
         self.sequential = sequential
-        self.delete_upload_on_kill = delete_upload_on_kill
+        self.delete_upload_on_kill = truth("delete_upload_on_kill", delete_upload_on_kill)
         self.verify_resume = verify_resume
         self.adopt_uploads = adopt_uploads
         self.upload_id = upload_id
         self.callback_required = callback_required
         self.stop_before_timeout = stop_before_timeout
-        self.retry_from_progress = retry_from_progress
+        self.retry_from_progress = truth("retry_from_progress", retry_from_progress)
         self.progress_callback = progress_callback
         self._cancel: Cancel | None = None
         self._kill_reason = ""

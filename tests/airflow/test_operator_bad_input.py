@@ -165,8 +165,10 @@ def operator(**arguments: Any) -> ResumableUploadOperator:
         ({"checkpoint_store": "redis"}, "unknown checkpoint_store 'redis': use 'auto', "),
         ({"checkpoint_store": MemoryStore}, "or an object with load(), save(text) and delete()"),
         ({"progress_callback": "print"}, "progress_callback is 'print': give a function"),
+        ({"delete_upload_on_kill": "{{ a }}"}, "delete_upload_on_kill is '{{ a }}': give True or False"),
+        ({"retry_from_progress": 1}, "retry_from_progress is 1: give True or False"),
     ],
-    ids=["unknown store", "class of a store", "progress"],
+    ids=["unknown store", "class of a store", "progress", "delete on kill", "retry"],
 )
 def test_what_no_template_can_mend_is_an_import_error_of_the_dag(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
