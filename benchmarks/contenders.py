@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 
 from benchmarks.stage import PYTHON, REPOSITORY
-from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, REGION, Work
+from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, KEY, REGION, Work
 
 LABELS: Mapping[str, str] = {
     "ours": "this package",
@@ -62,4 +62,4 @@ def _ossutil(work: Work) -> list[str]:
         "checkpoint-dir": work.scratch,
     }
     flags = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return ["ossutil", "cp", work.files[0], f"oss://{BUCKET}/bench/object.bin", "--force", *flags]
+    return ["ossutil", "cp", work.files[0], f"oss://{BUCKET}/{KEY}", "--force", *flags]

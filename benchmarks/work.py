@@ -14,6 +14,7 @@ ACCESS_KEY_ID = "bench-id"
 ACCESS_KEY_SECRET = "bench-secret"
 REGION = "cn-hangzhou"
 BUCKET = "examplebucket"
+KEY = "bench/object.bin"
 
 
 @dataclass(frozen=True, slots=True)

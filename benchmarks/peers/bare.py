@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from benchmarks.sink import UPLOAD_ID
-from benchmarks.work import BUCKET, KIB, Work
+from benchmarks.work import BUCKET, KEY, KIB, Work
 
 _BLOCK = 256 * KIB
 
@@ -45,7 +45,7 @@ def _send_parts(
             except IndexError:
                 return
             connection.sendall(
-                f"PUT /{BUCKET}/bench/object.bin?partNumber={number}&uploadId={UPLOAD_ID} HTTP/1.1\r\n"
+                f"PUT /{BUCKET}/{KEY}?partNumber={number}&uploadId={UPLOAD_ID} HTTP/1.1\r\n"
                 f"Host: sink\r\nContent-Length: {length}\r\n\r\n".encode()
             )
             send = _by_blocks if context else _by_kernel

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, OSSClient
 from airflow_provider_oss_resume.stores.file import FileStore
 from airflow_provider_oss_resume.upload import Uploader, UploadRequest
-from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, REGION, Work
+from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, KEY, REGION, Work
 
 
 def make_client(work: Work) -> OSSClient:
@@ -23,7 +23,7 @@ def make_request(work: Work) -> UploadRequest:
     return UploadRequest(
         work.files[0],
         BUCKET,
-        "bench/object.bin",
+        KEY,
         part_size=work.part_size,
         max_concurrency=work.threads,
         multipart_threshold=0,

@@ -14,7 +14,7 @@ from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, RecordedPa
 from airflow_provider_oss_resume.upload.source import LocalFile
 from benchmarks.peers.ours import make_client, make_request
 from benchmarks.sink import ETAG, UPLOAD_ID
-from benchmarks.work import BUCKET, Work
+from benchmarks.work import BUCKET, KEY, Work
 
 
 def prepare(work: Work) -> Callable[[], dict[str, Any]]:
@@ -38,9 +38,9 @@ def _checkpoint(work: Work, endpoint: str) -> str:
         upload_id=UPLOAD_ID,
         endpoint=endpoint,
         bucket=BUCKET,
-        key="bench/object.bin",
+        key=KEY,
         part_size=work.part_size,
-        options_digest=ObjectOptions().digest("bench/object.bin"),
+        options_digest=ObjectOptions().digest(KEY),
         source_uri=f"file://{os.path.abspath(work.files[0])}",
         fingerprint=opened.fingerprint,
         owner=Owner(),
