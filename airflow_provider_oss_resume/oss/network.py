@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 
@@ -16,16 +16,18 @@ class NetworkSettings:
     :param send_timeout: seconds for each block of 256 KiB, not for a whole part.
     :param read_timeout: seconds to wait for each piece of a reply.
     :param verify: check TLS certificates; a path names a CA bundle to check against, instead of
-        the one that ``REQUESTS_CA_BUNDLE`` names or requests brings.
+        the one that ``REQUESTS_CA_BUNDLE`` names or requests brings; ``False`` is warned of once.
     :param proxies: ``{"http": url, "https": url}``, empty for none; those of the environment
         (``HTTPS_PROXY``, ``NO_PROXY``) if ``None``, but never on the way to this machine itself.
+    :param trust_env: let the environment name proxies and a CA bundle where nothing else does.
     """
 
     connect_timeout: float = 10.0
     send_timeout: float = 60.0
     read_timeout: float = 60.0
     verify: bool | str = True
-    proxies: Mapping[str, str] | None = None
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a password
+    trust_env: bool = True
 
     def __post_init__(self) -> None:
         """Refuse timeouts that would fail every request or wait for ever."""

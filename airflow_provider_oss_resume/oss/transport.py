@@ -11,14 +11,14 @@ once and not after a timeout.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -28,6 +28,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
+from airflow_provider_oss_resume.oss.causes import causes, reason, words
+from airflow_provider_oss_resume.oss.certificates import bundle_of, tell_unverified
 from airflow_provider_oss_resume.oss.messages import Body, HTTPRequest
 from airflow_provider_oss_resume.oss.network import NetworkSettings
 
@@ -46,7 +48,7 @@ class Transport:
 
     def __init__(self, settings: NetworkSettings, connections: int = 10) -> None:
         self._settings = settings
-        self._verify = _bundle(settings.verify)
+        self._verify = bundle_of(settings)
         self._proxies: dict[str, dict[str, str]] = {}
         self._open = _OpenConnections(settings.send_timeout)
         self._adapter = _Adapter(self._open, connections)
@@ -70,9 +72,12 @@ class Transport:
         return OpenReply(response)
 
     def _proxies_to(self, url: str) -> dict[str, str]:
-        origin = "/".join(url.split("/", 3)[:3])
+        origin = _origin(url)
         if origin not in self._proxies:  # looking through the environment takes longer than signing
-            self._proxies[origin] = _proxies(self._settings.proxies, origin)
+            proxies = _proxies(self._settings, origin)
+            if self._verify is False and origin.startswith("https:"):
+                tell_unverified(origin, (urlsplit(url).hostname or "" for url in (origin, *proxies.values())))
+            self._proxies[origin] = proxies
         return self._proxies[origin]
 
     def interrupt(self) -> None:
@@ -84,18 +89,16 @@ class Transport:
         self._adapter.close()
 
 
-def _bundle(verify: bool | str) -> bool | str:
-    if verify is True:
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    if isinstance(verify, str) and not os.path.exists(verify):
-        raise ConfigurationError(f"no CA bundle at {verify!r}: give the path of a PEM file as verify")
-    return verify
+def _origin(url: str) -> str:
+    return "/".join(url.split("/", 3)[:3])
 
 
-def _proxies(given: Mapping[str, str] | None, origin: str) -> dict[str, str]:
-    if given is not None:
-        return dict(given)
-    return {} if _LOOPBACK.match(origin) else requests.utils.get_environ_proxies(origin, no_proxy=None)
+def _proxies(settings: NetworkSettings, origin: str) -> dict[str, str]:
+    if settings.proxies is not None:
+        return dict(settings.proxies)
+    if not settings.trust_env or _LOOPBACK.match(origin):
+        return {}
+    return requests.utils.get_environ_proxies(origin, no_proxy=None)
 
 
 class OpenReply:
@@ -141,7 +144,7 @@ def _cuts_told() -> Iterator[None]:
     try:
         yield
     except _FOREIGN as error:
-        raise TransportError(f"reply was cut: {_reason(error)}") from error
+        raise TransportError(f"reply was cut: {reason(error)}") from error
 
 
 def _prepared(request: HTTPRequest) -> requests.PreparedRequest:
@@ -167,36 +170,17 @@ def _blocks(body: bytes | Body) -> bytes | Body | list[memoryview]:
 
 def _no_reply(request: HTTPRequest, error: Exception) -> OSSResumeError:
     host = request.url.partition("?")[0].split("/")[2]  # never the query: a presigned URL is a secret
-    causes = list(_causes(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    chain = list(causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
         return ConfigurationError(
-            f"the TLS certificate of {host} is not trusted ({_words(causes[-1])}): "
+            f"the TLS certificate of {host} is not trusted ({words(chain[-1])}): "
             "give the CA bundle that signed it as verify, or correct the endpoint"
         )
     if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
-        return ConfigurationError(f"{host} cannot be reached with these settings ({_words(error)}): check the proxies")
-    return TransportError(f"{request.method} to {host} got no reply: {_reason(error)}")
-
-
-def _reason(error: BaseException) -> str:
-    deepest = list(_causes(error))[-1]
-    return f"{type(deepest).__name__}: {_words(deepest)}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and those it was made of, outermost first."""
-    seen: list[BaseException] = []
-    current: BaseException | None = error
-    while current is not None and current not in seen:
-        yield current
-        seen.append(current)
-        candidates = (getattr(current, "reason", None), *reversed(current.args), current.__cause__)
-        current = next((one for one in candidates if isinstance(one, BaseException)), None)
-
-
-def _words(error: BaseException) -> str:
-    # Some messages of urllib3 hold the whole URL, query and all.
-    return str(error).partition(" url: ")[0].partition("?")[0][:200]
+        return ConfigurationError(f"{host} cannot be reached with these settings ({words(error)}): check the proxies")
+    if any("Tunnel connection failed: 407" in str(cause) for cause in chain):
+        return ConfigurationError(f"{host} is behind a proxy that wants a name and password: write them into its URL")
+    return TransportError(f"{request.method} to {host} got no reply: {reason(error)}")
 
 
 class _OpenConnections:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +21,7 @@ from cryptography.x509.oid import NameOID
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: "AB"\r\n\r\n'
 
 Conversation = Callable[[socket.socket], None]
+Server = TypeVar("Server", bound="TCPServer")
 
 
 class TCPServer:
@@ -38,7 +40,7 @@ class TCPServer:
         self.url = f"http://127.0.0.1:{self.port}"
         self.connections = 0
 
-    def __enter__(self) -> TCPServer:  # noqa: PYI034 - Self is not in Python 3.10
+    def __enter__(self: Server) -> Server:  # noqa: PYI019 - Self is not in Python 3.10
         self._threads[0].start()
         return self
 
@@ -143,15 +145,16 @@ class Authority:
                 context.wrap_socket(connection, server_side=True) as outside,
                 socket.create_connection(("127.0.0.1", port)) as inside,
             ):
-                back = threading.Thread(target=_pump, args=(inside, outside), daemon=True)
+                back = threading.Thread(target=pump, args=(inside, outside), daemon=True)
                 back.start()
-                _pump(outside, inside)
+                pump(outside, inside)
                 back.join(10)
 
         return TCPServer(converse)
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def pump(source: socket.socket, sink: socket.socket) -> None:
+    """Hand on what one side sends until it has sent all."""
     with contextlib.suppress(OSError):
         while block := source.recv(65536):
             sink.sendall(block)

@@ -1,0 +1,59 @@
+"""Which certificates are trusted, and what is said if none is checked."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import ssl
+import warnings
+from collections.abc import Iterable
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.oss.causes import words
+from airflow_provider_oss_resume.oss.network import NetworkSettings
+
+log = logging.getLogger(__name__)
+
+_told: set[str] = set()
+
+
+def tell_unverified(origin: str, hosts: Iterable[str]) -> None:
+    """Warn, once a process, that nobody knows who answers at ``origin``: not at each of ten thousand parts.
+
+    :param hosts: whose connections urllib3 would otherwise warn of at each request.
+    """
+    for host in hosts:
+        pattern = f"Unverified HTTPS request is being made to host '{re.escape(host)}'"
+        warnings.filterwarnings("ignore", pattern)
+    if origin not in _told:
+        _told.add(origin)
+        log.warning(
+            "the TLS certificate of %s is not checked: anyone on the way can read and change what is sent; "
+            "give its CA bundle as verify instead of false",
+            origin,
+        )
+
+
+def bundle_of(settings: NetworkSettings) -> bool | str:
+    """Return the path of the CA bundle to trust, ``True`` for the usual one, ``False`` to check nothing.
+
+    :raises ConfigurationError: there is none at that path.
+    """
+    verify = settings.verify
+    if verify is True and settings.trust_env:
+        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    if isinstance(verify, str) and not os.path.exists(verify):
+        raise ConfigurationError(f"no CA bundle at {verify!r}: give the path of a PEM file as verify")
+    if isinstance(verify, str) and os.path.isfile(verify):
+        _require_certificates(verify)
+    return verify
+
+
+def _require_certificates(path: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:  # at the first request this would look like a fault of the network
+        raise ConfigurationError(
+            f"the CA bundle {path!r} cannot be used ({words(error)}): give the path of a PEM file as verify"
+        ) from error

@@ -1,0 +1,169 @@
+"""Endpoints of every kind, proxies, certificates, pools and names, as they are on the wire."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_oss_resume.devserver import DevServer
+from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
+from airflow_provider_oss_resume.oss import NetworkSettings, RetryPolicy
+from airflow_provider_oss_resume.version import __version__
+from tests.server.conftest import BUCKET, ClientFactory
+from tests.server.proxy import ForwardProxy
+from tests.server.tcp import Authority
+from tests.server.uploads import Scene, content
+
+TWICE = RetryPolicy(max_elapsed=0.0, base_delay=0.01)
+
+
+@pytest.fixture
+def proxy(server: DevServer) -> Iterator[ForwardProxy]:
+    with ForwardProxy(server.port) as made:
+        yield made
+
+
+@pytest.fixture
+def guarded(server: DevServer) -> Iterator[ForwardProxy]:
+    with ForwardProxy(server.port, "a-user:a-password") as made:
+        yield made
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+class TestEndpoints:
+    @pytest.mark.parametrize(
+        ("endpoint", "style", "host"),
+        [
+            ("http://oss-cn-hangzhou.aliyuncs.com", "auto", f"{BUCKET}.oss-cn-hangzhou.aliyuncs.com"),
+            ("http://oss-cn-hangzhou-internal.aliyuncs.com", "auto", f"{BUCKET}.oss-cn-hangzhou-internal.aliyuncs.com"),
+            ("http://oss-accelerate.aliyuncs.com", "auto", f"{BUCKET}.oss-accelerate.aliyuncs.com"),
+            ("http://oss-accelerate-overseas.aliyuncs.com", "auto", f"{BUCKET}.oss-accelerate-overseas.aliyuncs.com"),
+            ("http://cn-hangzhou.oss.aliyuncs.com", "auto", f"{BUCKET}.cn-hangzhou.oss.aliyuncs.com"),
+            ("http://oss-cn-hangzhou.aliyuncs.com:8080", "virtual", f"{BUCKET}.oss-cn-hangzhou.aliyuncs.com:8080"),
+            (f"http://{BUCKET}.example.com", "cname", f"{BUCKET}.example.com"),
+            ("http://oss-cn-hangzhou.aliyuncs.com", "path", "oss-cn-hangzhou.aliyuncs.com"),
+            ("http://192.0.2.7:9000", "auto", "192.0.2.7:9000"),
+            ("http://[2001:db8::7]:9000", "auto", "[2001:db8::7]:9000"),
+        ],
+    )
+    @pytest.mark.parametrize("version", ["v4", "v1"])
+    def test_an_upload_goes_there_and_is_signed_for_it(
+        self,
+        scene: Scene,
+        proxy: ForwardProxy,
+        make_client: ClientFactory,
+        endpoint: str,
+        style: str,
+        host: str,
+        version: str,
+    ) -> None:
+        network = NetworkSettings(proxies={"http": proxy.url})
+        client = make_client(endpoint, addressing_style=style, network=network, signature_version=version)
+        scene = replace(scene, client=client)
+        scene.file.write_bytes(content(102_401))
+        scene.assert_done(scene.upload())
+        assert set(proxy.targets) == {host}
+
+
+class TestProxies:
+    def test_a_whole_upload_with_a_password(
+        self, scene: Scene, guarded: ForwardProxy, make_client: ClientFactory
+    ) -> None:
+        network = NetworkSettings(proxies={"http": guarded.url.replace("//", "//a-user:a-password@")})
+        scene = replace(scene, client=make_client("http://oss-cn-hangzhou.aliyuncs.com", network=network))
+        scene.assert_done(scene.upload(max_concurrency=4))
+        assert "proxy-authorization" not in scene.headers("UploadPart")
+
+    def test_a_tunnel_to_a_certificate_of_our_own(
+        self, scene: Scene, authority: Authority, make_client: ClientFactory
+    ) -> None:
+        with authority.in_front_of(scene.server.port) as front, ForwardProxy(front.port, "a-user:a-password") as proxy:
+            network = NetworkSettings(
+                proxies={"https": proxy.url.replace("//", "//a-user:a-password@")}, verify=str(authority.bundle)
+            )
+            scene = replace(scene, client=make_client(f"https://localhost:{front.port}", network=network))
+            scene.assert_done(scene.upload(max_concurrency=4))
+            scene.client.close()
+            assert set(proxy.targets) == {f"CONNECT localhost:{front.port}"}
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_one_that_wants_a_password_says_so_and_nothing_of_a_wrong_one(
+        self, guarded: ForwardProxy, make_client: ClientFactory, scheme: str
+    ) -> None:
+        network = NetworkSettings(proxies={scheme: guarded.url.replace("//", "//a-user:hidden@")})
+        client = make_client(f"{scheme}://oss-cn-hangzhou.aliyuncs.com", network=network, retry=TWICE)
+        with pytest.raises(OSSResumeError, match=r"407|wants a name and password") as caught:
+            client.list_buckets()
+        assert "hidden" not in str(caught.value)
+        assert "hidden" not in repr(network)
+
+    def test_the_environment_is_not_asked_if_it_is_not_trusted(
+        self, proxy: ForwardProxy, make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/bundle.pem")
+        host = f"{BUCKET}.invalid"
+        alone = NetworkSettings(trust_env=False)
+        client = make_client(f"http://{host}", addressing_style="cname", network=alone, retry=TWICE)
+        with pytest.raises(TransportError, match="got no reply"):
+            client.delete_object(BUCKET, "k")
+        assert proxy.targets == []
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        make_client(f"http://{host}", addressing_style="cname").delete_object(BUCKET, "k")
+        assert proxy.targets == [host]
+
+
+class TestCertificates:
+    @pytest.mark.parametrize("proxied", [False, True])
+    def test_none_checked_is_warned_of_once(
+        self,
+        scene: Scene,
+        authority: Authority,
+        make_client: ClientFactory,
+        caplog: pytest.LogCaptureFixture,
+        proxied: bool,
+    ) -> None:
+        caplog.set_level(logging.WARNING)
+        with authority.in_front_of(scene.server.port) as front, ForwardProxy(front.port) as proxy:
+            network = NetworkSettings(verify=False, proxies={"https": proxy.url} if proxied else None)
+            for _ in range(2):
+                scene = replace(scene, client=make_client(f"https://localhost:{front.port}", network=network))
+                scene.assert_done(scene.upload(max_concurrency=4))
+                scene.client.close()
+        [said] = [record.getMessage() for record in caplog.records if "not checked" in record.getMessage()]
+        assert said.startswith(f"the TLS certificate of https://localhost:{front.port} is not checked: ")
+
+    def test_a_bundle_that_is_none(self, tmp_path: Path, make_client: ClientFactory) -> None:
+        bundle = tmp_path / "ca.pem"
+        bundle.write_text("no certificate")
+        with pytest.raises(ConfigurationError, match=rf"the CA bundle '{bundle}' cannot be used .* PEM file as verify"):
+            make_client("https://127.0.0.1:1", network=NetworkSettings(verify=str(bundle)))
+
+
+def test_each_thread_has_a_connection_and_keeps_it(
+    scene: Scene, authority: Authority, make_client: ClientFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    scene.file.write_bytes(content(60 * 102_400))
+    with authority.in_front_of(scene.server.port) as front:
+        network = NetworkSettings(verify=str(authority.bundle))
+        scene = replace(scene, client=make_client(f"https://127.0.0.1:{front.port}", network=network, connections=1))
+        scene.assert_done(scene.upload(max_concurrency=16))
+        scene.client.close()
+        assert front.connections <= 16 + 3  # those of the client and of the calling thread
+    assert "pool is full" not in caplog.text
+
+
+def test_who_asks(scene: Scene) -> None:
+    scene.upload()
+    agents = {record.headers["user-agent"] for record in scene.server.requests()}
+    assert len(agents) == 1
+    assert agents.pop().startswith(f"airflow-provider-oss-resume/{__version__} Python/3.")
