@@ -140,7 +140,7 @@ BAD = {
     "virtual host of an address": ({"extra": {"addressing_style": "virtual"}}, "use style 'path'"),
     "signature": ({"extra": {"signature_version": "v2"}}, "signature version 'v2': use 'v4' or 'v1'"),
     "ca bundle": ({"extra": {"verify": "/no/such/ca.pem"}}, "no CA bundle at '/no/such/ca.pem' on this worker"),
-    "auth type": ({"extra": {"auth_type": "STS"}}, "auth_type 'STS' is unknown"),
+    "auth type": ({"extra": {"auth_type": "Kerberos"}}, "auth_type 'Kerberos' is unknown, use"),
 }
 
 

@@ -128,7 +128,7 @@ def test_secrets_are_not_in_the_repr() -> None:
         ({"password": " "}, "no access key secret"),
         ({"login": ""}, "no access key id, fill login"),
         ({"host": ""}, "no endpoint, fill host, such as https://oss-cn-hangzhou.aliyuncs.com, or region"),
-        ({"extra": {"auth_type": "RAMRole"}}, "auth_type 'RAMRole' is unknown, use 'AK'"),
+        ({"extra": {"auth_type": "Kerberos"}}, "auth_type 'Kerberos' is unknown, use"),
         ({"extra": {"connect_timeout": "soon"}}, "connect_timeout is 'soon', give a number of seconds above 0"),
         ({"extra": {"read_timeout": 0}}, "read_timeout is '0', give a number"),
         ({"extra": {"read_timeout": -1}}, "read_timeout is '-1'"),
