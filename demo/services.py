@@ -61,6 +61,12 @@ class Services:
                     f"{name} ended with code {child.returncode}; the end of {self.log(name)}:\n{tail}"
                 )
 
+    def stop_one(self, name: str) -> None:
+        """End one service by SIGKILL, with all the processes it started."""
+        child = self._children.pop(name)
+        _signal_all([child.pid], signal.SIGKILL)
+        child.wait()
+
     def stop(self, patience: float = 5.0) -> None:
         """Stop every group this folder knows of: politely, then by SIGKILL."""
         groups = self._known_groups()

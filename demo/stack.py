@@ -98,9 +98,14 @@ class AirflowStack:
 
     def start(self) -> None:
         """Start every process of the stack; none of them is waited for."""
+        for name in versions.services(self.port, ui=self._ui):
+            self.restart(name)
+
+    def restart(self, name: str) -> None:
+        """Start a service that is not running."""
         airflow = str(Path(sys.executable).parent / "airflow")
-        for name, arguments in versions.services(self.port, ui=self._ui).items():
-            self.services.start(name, [airflow, *arguments], self._environment)
+        arguments = versions.services(self.port, ui=self._ui)[name]
+        self.services.start(name, [airflow, *arguments], self._environment)
 
     def stop(self) -> None:
         """Stop every process of the stack and the tasks they run."""

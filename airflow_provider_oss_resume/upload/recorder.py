@@ -19,9 +19,9 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
-from airflow_provider_oss_resume.exceptions import UploadCancelled
+from airflow_provider_oss_resume.exceptions import CheckpointError, UploadCancelled
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
-from airflow_provider_oss_resume.upload.store import CheckpointStore
+from airflow_provider_oss_resume.upload.store import CheckpointStore, NoStore
 from airflow_provider_oss_resume.upload.waiting import NoAnswerError, settle, wait_for
 
 log = logging.getLogger(__name__)
@@ -132,10 +132,10 @@ class CheckpointRecorder:
 
     def _write(self, text: str) -> Future[None]:
         def write() -> None:
-            if self._owned and self._look() is None:
-                # Removed since: by a try that took this one for dead and finished the upload, or by a
-                # person. Writing it again would leave it behind; the bucket still tells what it holds.
-                return
+            if self._owned and self._look() is None and not isinstance(self._store, NoStore):
+                # By a try that took this one for dead and finished the upload, or by a person: writing it
+                # again would leave it behind. Or Airflow's database is away, which Variable.get() conceals.
+                raise CheckpointError("the checkpoint was removed, or cannot be read: not writing it")
             crash_point("before_checkpoint_write")
             self._store.save(text)
             self._owned = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer
 from demo.stack import AirflowStack
 from tests.airflow import bucket, forked_tries
+from tests.airflow.scheduled import Scheduled
 
 DAGS = Path(__file__).parent / "dags"
 
@@ -36,6 +37,12 @@ def stack(oss: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def scheduled(stack: AirflowStack) -> Callable[[str], Scheduled]:
+    """Makes runs under the scheduler, by the DAG's name."""
+    return lambda dag_id: Scheduled(stack, dag_id)
 
 
 @pytest.fixture(scope="session")

@@ -35,4 +35,4 @@ def forget(airflow: AirflowStack) -> None:
     """Remove what an upload left that was not meant to be finished."""
     tables = ("variable", "xcom", *(["task_state_store"] if AIRFLOW_3 else []))
     for table in tables:
-        airflow.execute(f"delete from {table} where key like 'oss_resume%'")
+        airflow.execute(f"delete from {table} where key like 'oss_resume%'")  # noqa: S608 - three names of ours
