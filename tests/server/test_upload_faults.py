@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultMoment, FaultRule
 from airflow_provider_oss_resume.exceptions import (
+    AccessDeniedError,
     AlreadyExistsError,
     CallbackFailedError,
     IntegrityError,
@@ -245,6 +247,25 @@ def test_a_failed_callback_is_told_and_nothing_is_sent_again(scene: Scene) -> No
     scene.server.clear_requests()
     scene.assert_done(scene.upload(options=options))
     assert scene.sent() == []
+
+
+def test_no_secret_is_in_a_log_an_error_or_a_checkpoint(
+    scene: Scene, make_client: ClientFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    scene.client = make_client(scene.server.url, RenewableProvider(list(TOKENS)))
+    scene.fault(FaultKind.EXPIRE_TOKEN, "UploadPart", part_number=2)
+    scene.fault(FaultKind.RESET, "UploadPart", part_number=3)
+    scene.fault(FaultKind.ERROR_BODY, COMPLETE)
+    scene.fail("UploadPart", 403, "SignatureDoesNotMatch", part_number=5)
+    with pytest.raises(AccessDeniedError) as caught:
+        scene.upload()
+    told = caplog.text + str(caught.value) + repr(caught.value) + scene.store.text
+    scene.assert_done(scene.upload())
+    told += caplog.text
+    assert "attempt 1 failed" in told
+    for secret in ("test-secret", *TOKENS, "x-oss-signature", "Signature="):
+        assert secret not in told
 
 
 # --- one request
