@@ -62,7 +62,8 @@ class Source(Protocol):
     def open(self) -> OpenSource:
         """Open the source.
 
-        :raises ConfigurationError: there is no such source, or it may not be read.
+        :raises ConfigurationError: it cannot be such a source, or may not be read.
+        :raises SourceError: there is none at present.
         """
         ...
 
@@ -85,9 +86,10 @@ class LocalFile:
             # Non-blocking, because opening a named pipe would wait for its writer for ever.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
-            raise ConfigurationError(f"no such file: {self.path!r} on this worker") from None
+            # Not for good: the retry may run on another worker, or after the export.
+            raise SourceError(f"no such file: {self.path!r} on this worker") from None
         except PermissionError:
-            raise ConfigurationError(f"file {self.path!r} may not be read by user id {os.getuid()}") from None
+            raise ConfigurationError(f"file {self.path!r} may not be read by user id {os.geteuid()}") from None
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"file {self.path!r} cannot be opened: {error}") from error
         return OpenLocalFile(self.path, descriptor)

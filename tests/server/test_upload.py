@@ -17,6 +17,7 @@ from airflow_provider_oss_resume.exceptions import (
     ConfigurationError,
     NotFoundError,
     SourceChangedError,
+    SourceError,
     SourceTruncatedError,
 )
 from airflow_provider_oss_resume.oss import Credentials
@@ -207,7 +208,7 @@ def test_bad_input_sends_nothing(scene: Scene, changes: dict[str, Any]) -> None:
 
 def test_a_missing_file_sends_nothing(scene: Scene) -> None:
     scene.file.unlink()
-    with pytest.raises(ConfigurationError, match="no such file"):
+    with pytest.raises(SourceError, match="no such file"):
         scene.upload()
     assert scene.server.requests() == []
 

@@ -40,7 +40,7 @@ def nothing() -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"no such file: '.*/missing' on this worker"):
+    with pytest.raises(SourceError, match=r"no such file: '.*/missing' on this worker"):
         LocalFile(tmp_path / "missing").open()
 
 
