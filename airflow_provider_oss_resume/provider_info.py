@@ -17,10 +17,27 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "accelerate endpoints, custom domains, IP addresses.",
         "schema": {"type": ["string", "null"]},
     },
+    "auth_type": {
+        "label": "Credentials from",
+        "description": "ak: the access key of this form. sts: with the token below. "
+        "ram_role_arn: a role taken with it. ecs_ram_role: the role of the instance. "
+        "oidc: the role of the pod (RRSA). env: environment variables. "
+        "uri and provider: see credentials_uri and credentials_provider in the documentation.",
+        "schema": {
+            "type": ["string", "null"],
+            "enum": ["ak", "sts", "ram_role_arn", "ecs_ram_role", "oidc", "env", "uri", "provider"],
+            "default": "ak",
+        },
+    },
     "security_token": {
         "label": "STS security token",
         "description": "Only with a temporary access key.",
         "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "role_arn": {
+        "label": "RAM role ARN",
+        "description": "Such as acs:ram::123456789012:role/uploader, for ram_role_arn and oidc.",
+        "schema": {"type": ["string", "null"]},
     },
     "addressing_style": {
         "label": "Addressing style",
@@ -35,6 +52,11 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "verify": {
         "label": "CA bundle",
         "description": "Path of a CA bundle to check the endpoint's certificate with, instead of the usual ones.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "proxy": {
+        "label": "Proxy",
+        "description": "Such as http://proxy.example.com:3128. Otherwise those that the environment names.",
         "schema": {"type": ["string", "null"]},
     },
     "connect_timeout": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -30,6 +31,9 @@ class OSSResumeHook(BaseHook):
     type ``oss`` alike. The connection is looked up when it is first needed.
 
     :param oss_conn_id: id of the connection.
+    :param credentials_provider: gives the credentials instead of the connection: an object that has
+        ``get_credentials()`` or ``get_credential()``, as those of the official SDKs, or the dotted path
+        of one or of what makes one.
     """
 
     conn_name_attr = "oss_conn_id"
@@ -37,9 +41,12 @@ class OSSResumeHook(BaseHook):
     conn_type = provider_info.CONNECTION_TYPE
     hook_name = "Alibaba Cloud OSS (resumable)"
 
-    def __init__(self, oss_conn_id: str = default_conn_name, **kwargs: Any) -> None:
+    def __init__(
+        self, oss_conn_id: str = default_conn_name, *, credentials_provider: object = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.oss_conn_id = oss_conn_id
+        self._credentials_provider = credentials_provider
         self._settings: ConnectionSettings | None = None
 
     @property
@@ -73,17 +80,18 @@ class OSSResumeHook(BaseHook):
         :param connections: connections kept open, one for each thread that sends.
         :param request_payer: pay for the requests to buckets whose owner wants that of others.
         """
-        from airflow_provider_oss_resume.oss import Credentials, OSSClient
+        from airflow_provider_oss_resume.oss import OSSClient
 
         settings = self.settings
         try:
+            network = _network(settings)
             return OSSClient(
                 settings.endpoint,
-                Credentials(settings.access_key_id, settings.access_key_secret, settings.security_token),
+                self._credentials(settings, network),
                 settings.region,
                 signature_version=settings.signature_version,
                 addressing_style=settings.addressing_style,
-                network=_network(settings),
+                network=network,
                 retry=retry,
                 connections=connections,
                 request_payer=request_payer,
@@ -149,10 +157,30 @@ class OSSResumeHook(BaseHook):
             return f"{client.endpoint} takes the access key; its RAM policy does not allow to look further"
         return f"{client.endpoint} takes the access key" + (f", bucket {bucket} exists" if bucket else "")
 
+    def _credentials(self, settings: ConnectionSettings, network: NetworkSettings) -> object:
+        from airflow_provider_oss_resume.oss.credential_sources import load_provider, make_provider
+
+        given = self._credentials_provider
+        if given is not None:
+            return load_provider(given) if isinstance(given, str) else given
+        source = replace(
+            settings.source,
+            access_key_id=settings.access_key_id,
+            access_key_secret=settings.access_key_secret,
+            security_token=settings.security_token or "",
+        )
+        return make_provider(source, network)
+
     def _read_settings(self) -> ConnectionSettings:
+        from airflow_provider_oss_resume.hooks.authentication import SOURCE_NAMES
         from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
 
         connection = self.get_connection(self.oss_conn_id)
+        extra = connection.extra_dejson
+        if self._credentials_provider is not None and isinstance(extra, dict):
+            # What the connection says of credentials is neither needed nor used.
+            extra = {name: value for name, value in extra.items() if name not in SOURCE_NAMES}
+            extra["auth_type"] = "provider"
         return read_settings(
             ConnectionFields(
                 conn_id=self.oss_conn_id,
@@ -162,7 +190,7 @@ class OSSResumeHook(BaseHook):
                 login=connection.login or "",
                 password=connection.password or "",
                 schema=connection.schema or "",
-                extra=connection.extra_dejson,
+                extra=extra,
             )
         )
 
@@ -189,5 +217,10 @@ def _network(settings: ConnectionSettings) -> NetworkSettings:
     if isinstance(settings.verify, str) and not os.path.exists(settings.verify):
         raise ConfigurationError(f"no CA bundle at {settings.verify!r} on this worker: correct verify, or leave it out")
     return NetworkSettings(
-        connect_timeout=settings.connect_timeout, read_timeout=settings.read_timeout, verify=settings.verify
+        connect_timeout=settings.connect_timeout,
+        send_timeout=settings.send_timeout,
+        read_timeout=settings.read_timeout,
+        verify=settings.verify,
+        proxies=settings.proxies,
+        trust_env=settings.trust_env,
     )

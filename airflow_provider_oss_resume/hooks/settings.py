@@ -11,23 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.hooks.authentication import read_source, require_keys
+from airflow_provider_oss_resume.hooks.fields import ConnectionFields
+from airflow_provider_oss_resume.hooks.network import read_proxies, read_verify
+from airflow_provider_oss_resume.oss.credential_sources import SourceSettings
+
+__all__ = ["OFFICIAL_TYPE", "ConnectionFields", "ConnectionSettings", "EncryptionSettings", "read_settings"]
 
 OFFICIAL_TYPE = "oss"
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionFields:
-    """Hold an Airflow connection as this package reads it."""
-
-    conn_id: str
-    conn_type: str
-    host: str = ""
-    port: int | None = None
-    login: str = ""
-    password: str = field(default="", repr=False)
-    schema: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +38,8 @@ class ConnectionSettings:
 
     :param verify: check TLS certificates; a path names a CA bundle.
     :param checkpoint_keys: Fernet keys, the newest first, separated by commas.
+    :param source: where the credentials come from, if they are not the key itself.
+    :param proxies: ``None`` for those of the environment, if that is trusted.
     :param encryption: of objects on the client's side; ``None`` where the connection has no keys for it.
     """
 
@@ -63,6 +56,10 @@ class ConnectionSettings:
     read_timeout: float
     checkpoint_keys: str = field(default="", repr=False)
     encryption: EncryptionSettings | None = None
+    source: SourceSettings = field(default_factory=SourceSettings)
+    send_timeout: float = 60.0
+    proxies: Mapping[str, str] | None = field(default=None, repr=False)
+    trust_env: bool = True
 
 
 def read_settings(connection: ConnectionFields) -> ConnectionSettings:
@@ -71,57 +68,45 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
     :raises ConfigurationError: it lacks something; the message names the connection and the field.
     """
     extra = _require_object(connection)
-    access_key_id = connection.login.strip() or _text(extra, "access_key_id")
-    access_key_secret = connection.password.strip() or _text(extra, "access_key_secret")
-    _require_keys(connection, access_key_id, access_key_secret)
+    access_key_id = connection.login.strip() or connection.text("access_key_id")
+    access_key_secret = connection.password.strip() or connection.text("access_key_secret")
+    source = read_source(connection)
+    require_keys(connection, source.kind, access_key_id, access_key_secret)
     return ConnectionSettings(
         endpoint=_endpoint(connection),
-        region=_text(extra, "region") or None,
+        region=connection.text("region") or None,
         bucket=connection.schema.strip() or None,
         access_key_id=access_key_id,
         access_key_secret=access_key_secret,
-        security_token=_text(extra, "security_token") or None,
-        addressing_style=_text(extra, "addressing_style").lower() or "auto",
-        signature_version=_text(extra, "signature_version").lower() or "v4",
-        verify=_verify(extra.get("verify")),
-        connect_timeout=_seconds(connection, "connect_timeout", 10.0),
-        read_timeout=_seconds(connection, "read_timeout", 60.0),
-        checkpoint_keys=_text(extra, "checkpoint_secret_keys"),  # Airflow masks what has "secret" in its name
+        security_token=connection.text("security_token") or None,
+        addressing_style=connection.text("addressing_style").lower() or "auto",
+        signature_version=connection.text("signature_version").lower() or "v4",
+        verify=read_verify(extra.get("verify")),
+        connect_timeout=connection.seconds("connect_timeout", 10.0),
+        read_timeout=connection.seconds("read_timeout", 60.0),
+        checkpoint_keys=connection.text("checkpoint_secret_keys"),  # Airflow masks what has "secret" in its name
         encryption=_encryption(connection),
+        source=source,
+        send_timeout=connection.seconds("send_timeout", 60.0),
+        proxies=read_proxies(connection),
+        trust_env=connection.flag("trust_env", True),
     )
 
 
 def _require_object(connection: ConnectionFields) -> Mapping[str, Any]:
     if not isinstance(connection.extra, Mapping):  # a list is JSON too
-        raise ConfigurationError(
-            f'connection {connection.conn_id!r}: extra is no JSON object, write it as {{"region": "cn-hangzhou"}}'
-        )
+        raise connection.refused('extra is no JSON object, write it as {"region": "cn-hangzhou"}')
     return connection.extra
 
 
-def _require_keys(connection: ConnectionFields, access_key_id: str, access_key_secret: str) -> None:
-    auth_type = _text(connection.extra, "auth_type") or "AK"
-    if auth_type.upper() != "AK":
-        raise ConfigurationError(
-            f"connection {connection.conn_id!r}: auth_type {auth_type!r} is unknown, use 'AK' or leave it out"
-        )
-    missing = [name for name, value in (("id", access_key_id), ("secret", access_key_secret)) if not value]
-    if missing:
-        raise ConfigurationError(
-            f"connection {connection.conn_id!r}: no access key {' and no access key '.join(missing)}, "
-            "fill login and password, or access_key_id and access_key_secret in its extra"
-        )
-
-
 def _endpoint(connection: ConnectionFields) -> str:
-    region = _text(connection.extra, "region").removeprefix("oss-")
-    endpoint = _text(connection.extra, "endpoint") or _host_and_port(connection)
+    region = connection.text("region").removeprefix("oss-")
+    endpoint = connection.text("endpoint") or _host_and_port(connection)
     if not endpoint and region:
         return f"https://oss-{region}.aliyuncs.com"
     if not endpoint:
-        raise ConfigurationError(
-            f"connection {connection.conn_id!r}: no endpoint, "
-            "fill host, such as https://oss-cn-hangzhou.aliyuncs.com, or region in its extra"
+        raise connection.refused(
+            "no endpoint, fill host, such as https://oss-cn-hangzhou.aliyuncs.com, or region in its extra"
         )
     if connection.conn_type == OFFICIAL_TYPE and "://" not in endpoint:
         return f"https://{endpoint}"  # as the official provider's SDK reads it
@@ -136,43 +121,16 @@ def _host_and_port(connection: ConnectionFields) -> str:
 
 def _encryption(connection: ConnectionFields) -> EncryptionSettings | None:
     extra = connection.extra
-    public_key, private_key = _text(extra, "cse_public_key"), _text(extra, "cse_private_key")
+    public_key, private_key = connection.text("cse_public_key"), connection.text("cse_private_key")
     if not public_key and not private_key:
         return None
     description = extra.get("cse_description") or {}
     if not isinstance(description, Mapping):
-        raise ConfigurationError(
-            f"connection {connection.conn_id!r} has cse_description {description!r}: give an object of texts"
-        )
+        raise connection.refused(f"cse_description is {description!r}, give an object of texts")
     return EncryptionSettings(
         public_key=public_key,
         private_key=private_key,
-        passphrase=_text(extra, "cse_passphrase"),
-        scheme=_text(extra, "cse_scheme") or "pkcs1",
+        passphrase=connection.text("cse_passphrase"),
+        scheme=connection.text("cse_scheme") or "pkcs1",
         description={str(name): str(value) for name, value in description.items()},
     )
-
-
-def _verify(value: Any) -> bool | str:
-    if isinstance(value, bool):
-        return value
-    text = str(value or "").strip()
-    return text.lower() != "false" and (True if text.lower() in ("", "true") else text)
-
-
-def _seconds(connection: ConnectionFields, name: str, default: float) -> float:
-    text = _text(connection.extra, name)
-    try:
-        seconds = float(text) if text else default
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise ConfigurationError(
-            f"connection {connection.conn_id!r}: {name} is {text!r}, give a number of seconds above 0"
-        )
-    return seconds
-
-
-def _text(extra: Mapping[str, Any], name: str) -> str:
-    value = extra.get(name)
-    return "" if value is None else str(value).strip()

@@ -1,0 +1,81 @@
+"""Where a connection says its credentials come from; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.hooks.fields import ConnectionFields
+from airflow_provider_oss_resume.oss.credential_sources import SourceSettings, kind_of
+
+_ROLES = ("ram_role_arn", "oidc")
+_MEANT_FOR: dict[str, tuple[str, ...]] = {
+    "role_arn": _ROLES,
+    "role_session_name": _ROLES,
+    "duration_seconds": _ROLES,
+    "policy": _ROLES,
+    "sts_endpoint": _ROLES,
+    "external_id": ("ram_role_arn",),
+    "oidc_provider_arn": ("oidc",),
+    "oidc_token_file_path": ("oidc",),
+    "role_name": ("ecs_ram_role",),
+    "metadata_endpoint": ("ecs_ram_role",),
+    "credentials_uri": ("uri",),
+    "credentials_provider": ("provider",),
+}
+
+SOURCE_NAMES = frozenset(("auth_type", *_MEANT_FOR))
+
+
+def read_source(connection: ConnectionFields) -> SourceSettings:
+    """Return the source a connection names, without the keys that stand in its own fields.
+
+    :raises ConfigurationError: it names none that exists, or says something to another one.
+    """
+    try:
+        kind = kind_of(connection.text("auth_type"))
+    except ConfigurationError as error:
+        raise connection.refused(str(error)) from None
+    for name, kinds in _MEANT_FOR.items():
+        if connection.text(name) and kind not in kinds:
+            wanted = " or ".join(repr(one) for one in kinds)
+            raise connection.refused(
+                f"{name} means nothing to auth_type {kind!r}, set auth_type to {wanted}, or leave {name} out"
+            )
+    return SourceSettings(
+        kind,
+        role_arn=connection.text("role_arn"),
+        role_session_name=connection.text("role_session_name"),
+        duration_seconds=connection.whole("duration_seconds", 3600),
+        policy=_policy(connection),
+        external_id=connection.text("external_id"),
+        sts_endpoint=connection.text("sts_endpoint"),
+        oidc_provider_arn=connection.text("oidc_provider_arn"),
+        oidc_token_file_path=connection.text("oidc_token_file_path"),
+        role_name=connection.text("role_name"),
+        metadata_endpoint=connection.text("metadata_endpoint"),
+        credentials_uri=connection.text("credentials_uri"),
+        provider=connection.text("credentials_provider"),
+    )
+
+
+def _policy(connection: ConnectionFields) -> str:
+    value = connection.extra.get("policy")  # JSON in JSON: as an object it needs no escapes
+    return json.dumps(value) if isinstance(value, Mapping) else connection.text("policy")
+
+
+def require_keys(connection: ConnectionFields, kind: str, access_key_id: str, access_key_secret: str) -> None:
+    """Refuse a connection that lacks the key it is to use, or half of one.
+
+    A role may be taken with the key of the environment instead.
+    """
+    missing = [name for name, value in (("id", access_key_id), ("secret", access_key_secret)) if not value]
+    if kind in ("ak", "sts") or (kind == "ram_role_arn" and len(missing) == 1):
+        if missing:
+            raise connection.refused(
+                f"no access key {' and no access key '.join(missing)}, "
+                "fill login and password, or access_key_id and access_key_secret in its extra"
+            )
+        if kind == "sts" and not connection.text("security_token"):
+            raise connection.refused("no security_token, which auth_type 'sts' needs: set it in its extra")

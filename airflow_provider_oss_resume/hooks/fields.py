@@ -1,0 +1,59 @@
+"""An Airflow connection as this package reads it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+
+_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFields:
+    """Hold an Airflow connection; what is wrong in it is refused with its name."""
+
+    conn_id: str
+    conn_type: str
+    host: str = ""
+    port: int | None = None
+    login: str = ""
+    password: str = field(default="", repr=False)
+    schema: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def refused(self, reason: str) -> ConfigurationError:
+        """Return the error that names this connection."""
+        return ConfigurationError(f"connection {self.conn_id!r}: {reason}")
+
+    def text(self, name: str) -> str:
+        """Return a value of extra as text, empty if there is none."""
+        value = self.extra.get(name)
+        return "" if value is None else str(value).strip()
+
+    def seconds(self, name: str, default: float) -> float:
+        """Return a value of extra as a number of seconds above 0."""
+        text = self.text(name)
+        try:
+            seconds = float(text) if text else default
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            raise self.refused(f"{name} is {text!r}, give a number of seconds above 0")
+        return seconds
+
+    def whole(self, name: str, default: int) -> int:
+        """Return a value of extra as a whole number."""
+        text = self.text(name)
+        if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise self.refused(f"{name} is {text!r}, give a whole number")
+        return int(text) if text else default
+
+    def flag(self, name: str, default: bool) -> bool:
+        """Return a value of extra as a choice."""
+        text = self.text(name).lower()
+        if text and text not in _FLAGS:
+            raise self.refused(f"{name} is {text!r}, give true or false")
+        return _FLAGS[text] if text else default

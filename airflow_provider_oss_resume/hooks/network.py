@@ -1,0 +1,45 @@
+"""How a connection says its endpoint is reached; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_oss_resume.hooks.fields import ConnectionFields
+
+
+def read_verify(value: Any) -> bool | str:
+    """Return whether certificates are checked, or the path of the bundle to check them with."""
+    if isinstance(value, bool):
+        return value
+    text = str(value or "").strip()
+    return text.lower() != "false" and (True if text.lower() in ("", "true") else text)
+
+
+def read_proxies(connection: ConnectionFields) -> Mapping[str, str] | None:
+    """Return the proxies by scheme, ``None`` if the connection names none.
+
+    ``proxy`` is for both schemes; ``proxies`` tells them apart, and empty means none at all.
+    """
+    given, one = connection.extra.get("proxies"), connection.text("proxy")
+    if given is None or given == "":
+        return {scheme: _proxy(connection, "proxy", one) for scheme in ("http", "https")} if one else None
+    if one:
+        raise connection.refused("both proxy and proxies are set, keep one")
+    if not isinstance(given, Mapping) or set(given) - {"http", "https"}:
+        raise connection.refused('proxies is no object of addresses, write it as {"https": "http://host:port"}')
+    return {scheme: _proxy(connection, "proxies", str(url or "")) for scheme, url in given.items()}
+
+
+def _proxy(connection: ConnectionFields, name: str, url: str) -> str:
+    try:
+        parts = urlsplit(url.strip())
+        legal = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        legal = False
+    if not legal:  # not shown: it may hold a password
+        raise connection.refused(
+            f"{name} holds no address, write it as http://host:port or http://user:password@host:port"
+        )
+    return url.strip()
