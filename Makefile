@@ -85,6 +85,7 @@ coverage: $(VENVS)/airflow3/.installed node ## Run the tests without an Airflow 
 soak: $(VENVS)/airflow3/.installed ## Kill and simulate for longer (UPLOADS=100 STORIES=5000 SEED=…)
 	SOAK_UPLOADS=$(or $(UPLOADS),100) SOAK_STORIES=$(or $(STORIES),5000) SOAK_SEED=$(or $(SEED),0) \
 	  $(PY3) -m pytest -s --timeout=3600 tests/crash tests/properties/test_upload_simulation.py
+	SOAK_OUTAGE=30 $(PY3) -m pytest tests/airflow/test_outage.py
 
 .PHONY: bench
 bench: $(VENVS)/airflow3/.bench ## Measure CPU and wall time against the official clients, in two minutes

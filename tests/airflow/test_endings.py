@@ -14,7 +14,6 @@ import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from demo.stack import AirflowStack
-from demo.versions import AIRFLOW_3
 from tests.airflow import bucket, runs
 from tests.airflow.background import NextTry, Run, is_alive, wait_for
 
@@ -78,21 +77,6 @@ def test_an_orphan_notices_and_stops(night: Night, oss: DevServer, tmp_path: Pat
     times_sent = night.check_object(source)
     assert all(times_sent[number] == 1 for number in held)
     assert sum(times_sent.values()) <= 2 * PARTS + CONCURRENCY
-
-
-@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2's LocalTaskJob is not in this harness; see test_endings_scheduler")
-def test_sigterm_to_the_supervisor_does_not_end_in_success(night: Night, oss: DevServer, tmp_path: Path) -> None:
-    source = bucket.write_source(tmp_path, "supervisor-term.bin", 2 * PARTS)
-    bucket.slow_parts(oss, source.key)
-    with night.begin("by_auto", source) as run:
-        held = run.until_held(oss, source, PARTS // 2)
-        task = run.task_pid()
-        os.kill(run.pid, signal.SIGTERM)
-        assert seconds_until_gone(task) < BUDGET
-        run.wait()
-        assert run.state() == ("success", 2)
-    assert run.said("the task was told to stop")
-    assert all(night.check_object(source)[number] == 1 for number in held)
 
 
 def test_told_to_stop_while_the_store_is_slow(night: Night, oss: DevServer, tmp_path: Path) -> None:
