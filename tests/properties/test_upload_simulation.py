@@ -3,7 +3,7 @@
 Tries die before or after any request, replies are lost, the source is edited, the checkpoint lost, the upload
 aborted, another try comes in between. Whatever happens: a success means that the object is the source, nothing is
 sent that the bucket holds, and nothing but our own exceptions comes out. ``SOAK_STORIES=5000`` runs that
-many stories.
+many stories, ``SOAK_SEED`` the same again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -41,6 +41,7 @@ from tests.properties.upload_model import (
 )
 
 STORIES = int(os.environ.get("SOAK_STORIES", "150"))
+SEED = int(os.environ.get("SOAK_SEED", "0")) or (1 if "CI" in os.environ else int.from_bytes(os.urandom(4), "big"))
 PART = 102_400
 KEY = "a.bin"
 SIZES = [0, 7, PART, PART + 1, 3 * PART, 4 * PART + 9]
@@ -423,10 +424,12 @@ def test_simulation(capsys: pytest.CaptureFixture[str]) -> None:
     told.clear()
     calm = [HealthCheck.too_slow, HealthCheck.data_too_large]
     profile: Any = settings(max_examples=STORIES, stateful_step_count=12, suppress_health_check=calm, deadline=None)
+    print(f"seed {SEED}")
+    seed(SEED)(Simulation)
     run_state_machine_as_test(Simulation, settings=profile)  # type: ignore[no-untyped-call]
     with capsys.disabled():
         print(
-            f"\nsimulation of {STORIES} stories: "
+            f"\nsimulation of {STORIES} stories, seed {SEED}: "
             + ", ".join(f"{count} {name}" for name, count in sorted(told.items()))
         )
     assert min(told["successes"], told["crashes"], told["resumed"]) > 0, "nothing happened"
