@@ -8,6 +8,7 @@ import re
 import ssl
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss.causes import words
@@ -50,6 +51,7 @@ def bundle_of(settings: NetworkSettings) -> bool | str:
     return verify
 
 
+@lru_cache(maxsize=8)  # each upload has a transport of its own, and reading a bundle takes as long as forty small files
 def _require_certificates(path: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)

@@ -215,11 +215,38 @@ def _shut_down(sock: socket.socket | None) -> None:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter, over connections that :class:`_OpenConnections` knows."""
+    """requests' adapter, over connections that :class:`_OpenConnections` knows.
+
+    What it would work out anew for each request and never changes here is kept;
+    what only a session looks at is left out. Both cost a small part dearly.
+    """
 
     def __init__(self, opened: _OpenConnections, connections: int) -> None:
         self._pools = _pool_classes(opened)
+        self._pool_of: dict[str, Any] = {}
         super().__init__(pool_connections=4, pool_maxsize=connections)
+
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+        origin = _origin(str(request.url))
+        pool = self._pool_of.get(origin)
+        if pool is None or pool.pool is None:  # unknown, or closed to make room for another's
+            pool = self._pool_of[origin] = super().get_connection_with_tls_context(request, *args, **kwargs)
+        return pool
+
+    def request_url(self, request: requests.PreparedRequest, proxies: Any) -> Any:
+        origin_and_path = str(request.url).split("/", 3)
+        if proxies or len(origin_and_path) < 4:  # a proxy may want the whole URL
+            return super().request_url(request, proxies)
+        return "/" + origin_and_path[3]
+
+    def close(self) -> None:
+        self._pool_of.clear()  # a pool closes its connections when nobody holds it any more
+        super().close()
+
+    def build_response(self, _request: requests.PreparedRequest, reply: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response.headers, response.raw = reply.status, reply.headers, reply
+        return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
