@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ from airflow_provider_oss_resume.exceptions import (
     AccessDeniedError,
     AlreadyExistsError,
     CallbackFailedError,
+    CredentialsExpiredError,
     IntegrityError,
     TransportError,
 )
-from airflow_provider_oss_resume.oss import NetworkSettings, RetryPolicy, multipart
+from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, RetryPolicy, multipart
 from airflow_provider_oss_resume.oss.limits import MIB
 from airflow_provider_oss_resume.upload import ObjectOptions, UploadRequest, completion
 from tests.fakes import RenewableProvider
@@ -253,18 +255,21 @@ def test_no_secret_is_in_a_log_an_error_or_a_checkpoint(
     scene: Scene, make_client: ClientFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    scene.client = make_client(scene.server.url, RenewableProvider(list(TOKENS)))
-    scene.fault(FaultKind.EXPIRE_TOKEN, "UploadPart", part_number=2)
     scene.fault(FaultKind.RESET, "UploadPart", part_number=3)
     scene.fault(FaultKind.ERROR_BODY, COMPLETE)
     scene.fail("UploadPart", 403, "SignatureDoesNotMatch", part_number=5)
-    with pytest.raises(AccessDeniedError) as caught:
+    told = ""
+    with pytest.raises(AccessDeniedError) as refused:
         scene.upload()
-    told = caplog.text + str(caught.value) + repr(caught.value) + scene.store.text
+    told += repr(refused.value) + scene.store.text
+    unknown = Credentials("test-id", "test-secret", "CAIS-an-unknown-token")
+    with pytest.raises(CredentialsExpiredError) as expired:
+        replace(scene, client=make_client(scene.server.url, unknown)).upload()
+    told += repr(expired.value) + str(expired.value)
     scene.assert_done(scene.upload())
     told += caplog.text
     assert "attempt 1 failed" in told
-    for secret in ("test-secret", *TOKENS, "x-oss-signature", "Signature="):
+    for secret in ("test-secret", "an-unknown-token", "x-oss-signature", "Signature="):
         assert secret not in told
 
 
