@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airflow_provider_oss_resume.oss import Credentials, OSSClient, RetryPolicy
 from airflow_provider_oss_resume.stores.file import FileStore
-from airflow_provider_oss_resume.upload import Uploader, UploadRequest, UploadResult, WritePolicy
+from airflow_provider_oss_resume.upload import Owner, Uploader, UploadRequest, UploadResult, WritePolicy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUCKET = "examplebucket"
@@ -23,7 +23,9 @@ CONCURRENCY = 4
 class Try:
     """Say what a try uploads, and from where to where.
 
+    :param number: which try it is, from 1.
     :param write_interval: seconds between two checkpoints; 0 writes one at every tick.
+    :param number: as Airflow counts a task's tries.
     """
 
     endpoint: str
@@ -31,12 +33,18 @@ class Try:
     key: str
     checkpoint: str
     write_interval: float = 0.0
+    number: int = 1
 
     def upload(self) -> UploadResult:
         """Make the try in this process."""
         retry = RetryPolicy(max_elapsed=30.0, base_delay=0.01, max_delay=0.05)
         with OSSClient(self.endpoint, Credentials("test-id", "test-secret"), "cn-hangzhou", retry=retry) as client:
-            uploader = Uploader(client, FileStore(self.checkpoint), write_policy=WritePolicy(self.write_interval))
+            uploader = Uploader(
+                client,
+                FileStore(self.checkpoint),
+                owner=Owner(try_number=self.number),
+                write_policy=WritePolicy(self.write_interval),
+            )
             return uploader.upload(UploadRequest(self.file, BUCKET, self.key, PART, CONCURRENCY, 0))
 
     def start(self, crash_at: str = "") -> subprocess.Popen[str]:
@@ -52,8 +60,9 @@ class Try:
         assert child.stdout.readline() == "uploading\n"
         return child
 
-    def with_key(self, key: str) -> Try:
-        return replace(self, key=key)
+    def next(self) -> Try:
+        """Return the try that Airflow makes after this one."""
+        return replace(self, number=self.number + 1)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ def run(server: DevServer, attempt: Try, dice: random.Random) -> Story:
     """Kill tries at random moments until luck or five kills have passed, then let one finish."""
     story = Story()
     for _ in range(dice.randint(1, MOST_KILLS)):
-        child = attempt.start()
+        child = replace(attempt, number=story.tries + 1).start()
         story.tries += 1
         time.sleep(dice.uniform(0.0, 1.0))
         child.kill()
@@ -77,7 +77,7 @@ def run(server: DevServer, attempt: Try, dice: random.Random) -> Story:
             break
         story.kills += 1
     else:
-        attempt.upload()
+        replace(attempt, number=story.tries + 1).upload()
         story.tries += 1
     sent = server.requests("UploadPart")
     story.requests = len(sent)
