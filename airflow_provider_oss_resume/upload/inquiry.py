@@ -71,12 +71,32 @@ def find_decision(session: Session, checkpoint: Checkpoint | None, *, gone: bool
         return decision
     if session.request.upload_id and not gone:
         return session.call(lambda: _named_upload(session, str(session.request.upload_id)))
-    return or_adopted(session, decision)
+    found = or_adopted(session, decision)
+    return found if found.action is Action.ADOPT else _or_stored(session, found)
 
 
 def or_adopted(session: Session, decision: Decision) -> Decision:
     """Return how to go on with an upload of this key that the bucket has, or else the decision to begin one."""
     return (session.call(lambda: _find_upload(session)) if _may_adopt(session) else None) or decision
+
+
+def _or_stored(session: Session, decision: Decision) -> Decision:
+    """Return how to find out whether an earlier try finished, and died before Airflow heard of it.
+
+    The checkpoint is deleted last, so what is left of such a try is the object alone. Only
+    a retry looks: a first try would read a source twice that is merely as large as the old object.
+    """
+    request, target = session.request, session.target
+    callback = request.options.callback is not None
+    if session.owner.try_number < 2 or decision.checkpoint is not None or callback or not request.options.replace:
+        return decision
+    if not _may_adopt(session):
+        return decision
+    stored = session.call(lambda: head_or_none(session.client, request.bucket, request.key))
+    if stored is None or stored.size != target.plan.size or stored.crc64 is None:
+        return decision
+    reason = "no checkpoint, but an object of this size is there: an earlier try may have completed it"
+    return Decision(Action.CHECK_STORED, reason, target.plan, stored=stored)
 
 
 def _named_upload(session: Session, upload_id: str) -> Decision:

@@ -21,6 +21,8 @@ usable                no such upload,       CHECK_STORED: perhaps Complete was d
 usable                no such upload        START
 none that helps       other uploads in      ADOPT the one with the most matching parts; an
                       progress of this key  upload without parts if there is no better
+none, in a retry      object of this size   CHECK_STORED: the try before may have finished and
+                                            died before Airflow heard of it
 ===================== ===================== ================================================
 """
 

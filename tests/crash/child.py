@@ -25,7 +25,6 @@ class Try:
 
     :param number: which try it is, from 1.
     :param write_interval: seconds between two checkpoints; 0 writes one at every tick.
-    :param number: as Airflow counts a task's tries.
     """
 
     endpoint: str

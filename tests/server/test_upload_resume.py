@@ -414,3 +414,39 @@ def test_another_process_that_runs_this_very_try_is_waited_for(scene: Scene, mon
     with pytest.raises(CheckpointError, match="is still at work on this upload"):
         scene.upload()
     assert scene.sent() == []
+
+
+def test_a_try_that_finished_and_died_before_anybody_heard_of_it_is_found_done(scene: Scene) -> None:
+    scene.upload()
+    assert scene.store.text is None
+    scene.server.clear_requests()
+    again = scene.uploader(owner=Owner(try_number=2)).upload(scene.request())
+    scene.assert_done(again)
+    assert (scene.sent(), again.resumed, again.bytes_reused) == ([], True, SIZE)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ObjectOptions(metadata={"run": "2"}),
+        ObjectOptions(callback={"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "a"}),
+    ],
+    ids=["other headers", "a callback"],
+)
+def test_an_object_found_done_is_what_was_asked_for(scene: Scene, options: ObjectOptions) -> None:
+    scene.upload()
+    scene.server.clear_requests()
+    request = scene.request(options=options, callback_required=False)
+    scene.assert_done(scene.uploader(owner=Owner(try_number=2)).upload(request))
+    if options.callback:
+        assert scene.sent() == list(range(1, PARTS + 1)), "or nobody would be called"
+    else:
+        assert scene.client.head_object(BUCKET, scene.key).metadata == {"run": "2"}
+
+
+def test_an_object_of_the_same_size_does_not_stop_a_retry(scene: Scene) -> None:
+    scene.upload()
+    scene.edit(0)
+    scene.server.clear_requests()
+    scene.assert_done(scene.uploader(owner=Owner(try_number=2)).upload(scene.request()))
+    assert scene.sent() == list(range(1, PARTS + 1))

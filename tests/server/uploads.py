@@ -52,8 +52,11 @@ class Scene:
 
     def upload(self, *, cancel: Cancel | None = None, **changes: Any) -> UploadResult:
         """Make one try, one part after another unless it says otherwise."""
+        return self.uploader().upload(self.request(**changes), cancel)
+
+    def request(self, **changes: Any) -> UploadRequest:
         values = {"part_size": PART, "multipart_threshold": 0, "max_concurrency": 1, **changes}
-        return self.uploader().upload(UploadRequest(self.file, BUCKET, self.key, **values), cancel)
+        return UploadRequest(self.file, BUCKET, self.key, **values)
 
     def uploader(self, **options: Any) -> Uploader:
         usual = {"progress": self.progress.append, "write_policy": WritePolicy(interval=0.0)}
