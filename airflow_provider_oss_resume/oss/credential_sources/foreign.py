@@ -17,7 +17,8 @@ from airflow_provider_oss_resume.oss.credential_sources.lease import moment
 from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider, StaticCredentialsProvider
 from airflow_provider_oss_resume.oss.errors import redact
 
-_METHODS = ("get_credentials", "get_credential")
+# In this order: the client of alibabacloud-credentials has both, and its get_credentials(config) is another thing.
+_METHODS = ("get_credential", "get_credentials")
 _VALUE = re.compile(r"(?i)((?:secret|token)\w*[\"']?\s*[:=]\s*[\"']?)[^\s\"',;&}]+")
 
 

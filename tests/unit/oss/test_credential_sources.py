@@ -392,8 +392,14 @@ class Getters:
 
 
 class WithGetCredential:
+    """As the client of alibabacloud-credentials, which has both."""
+
     def get_credential(self) -> object:
         return Attributes()
+
+    @staticmethod
+    def get_credentials(config: object) -> object:
+        raise AssertionError("makes a provider of a configuration")
 
 
 class WithGetCredentials:
