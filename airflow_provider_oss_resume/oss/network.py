@@ -13,7 +13,7 @@ class NetworkSettings:
     """Say how to reach the endpoint.
 
     :param connect_timeout: seconds to open a connection.
-    :param send_timeout: seconds for each block of 256 KiB, not for a whole part.
+    :param send_timeout: seconds for each block of at most 512 KiB, not for a whole part.
     :param read_timeout: seconds to wait for each piece of a reply.
     :param verify: check TLS certificates; a path names a CA bundle to check against, instead of
         the one that ``REQUESTS_CA_BUNDLE`` names or requests brings; ``False`` is warned of once.
