@@ -23,7 +23,7 @@ class TemporaryKey:
             "AccessKeyId": self.access_key_id,
             "AccessKeySecret": self.access_key_secret,
             "SecurityToken": self.security_token,
-            "Expiration": self.ends.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "Expiration": self.ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
 
@@ -39,13 +39,14 @@ class TokenMint:
         self.lifetime: float | None = None
 
     def mint(self, seconds: float) -> TemporaryKey:
-        """Return a new key."""
+        """Return a new key; it ends with a whole second, as the real ones do."""
         life = timedelta(seconds=seconds if self.lifetime is None else self.lifetime)
+        ends = (self._now() + life + timedelta(seconds=1)).replace(microsecond=0)
         key = TemporaryKey(
             f"STS.{secrets.token_hex(10)}",
             secrets.token_hex(16),
             f"CAIS{secrets.token_urlsafe(96)}",
-            self._now() + life,
+            ends,
         )
         self._keys[key.access_key_id] = key
         return key

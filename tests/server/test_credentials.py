@@ -189,7 +189,7 @@ class TestExpiry:
         self, scene: Scene, make_client: ClientFactory, token_file: Path
     ) -> None:
         scene.server.set_token_lifetime(0.7)
-        scene.fault(FaultKind.THROTTLE, "UploadPart", bytes_per_second=400_000, count=None)
+        scene.fault(FaultKind.THROTTLE, "UploadPart", bytes_per_second=150_000, count=None)
         try:
             self.upload(scene, make_client, provider_of(scene.server, "oidc", token_file))
         finally:
@@ -217,7 +217,7 @@ class TestExpiry:
         scene.server.set_token_lifetime(0.7)
         provider = Silent()
         scene.server.set_token_lifetime(None)
-        scene.fault(FaultKind.THROTTLE, "UploadPart", bytes_per_second=400_000, count=None)
+        scene.fault(FaultKind.THROTTLE, "UploadPart", bytes_per_second=150_000, count=None)
         self.upload(scene, make_client, provider)
         codes = {record.code for record in scene.server.requests("UploadPart")}
         assert codes == {"", "SecurityTokenExpired"}
