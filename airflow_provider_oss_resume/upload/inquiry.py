@@ -12,6 +12,7 @@ from airflow_provider_oss_resume.upload.body import new_buffer, rehash
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, decode
 from airflow_provider_oss_resume.upload.evidence import find_uploads, gather, head_or_none
 from airflow_provider_oss_resume.upload.fencing import check_not_newer, is_same_try_elsewhere
+from airflow_provider_oss_resume.upload.options import COMPLETE
 from airflow_provider_oss_resume.upload.resume import (
     Action,
     Candidate,
@@ -87,8 +88,9 @@ def _or_stored(session: Session, decision: Decision) -> Decision:
     a retry looks: a first try would read a source twice that is merely as large as the old object.
     """
     request, target = session.request, session.target
-    callback = request.options.callback is not None
-    if session.owner.try_number < 2 or decision.checkpoint is not None or callback or not request.options.replace:
+    # What Complete carries (ACL, callback, no overwriting) cannot be seen on the object: it has to be done anew.
+    unseen = request.options.headers_for(COMPLETE, request.key).keys() - {"x-oss-request-payer"}
+    if session.owner.try_number < 2 or decision.checkpoint is not None or unseen:
         return decision
     if not _may_adopt(session):
         return decision
