@@ -82,6 +82,7 @@ class Multipart:
             raise
         crash_point("before_checkpoint_delete")
         self._session.recorder.delete()
+        crash_point("after_checkpoint_delete")
         return stored
 
     def _begin(self, decision: Decision) -> Ledger:
