@@ -149,11 +149,13 @@ class TestRefusedByOSS:
         assert source.fetches == 4
 
     def test_eight_threads_fetch_once(self) -> None:
-        source = Source(lease("a"), lease("b"), lease("c"))
-        shared = SharedCredentials(source.provider)
+        slow = Slow(lease("a"), lease("b"), lease("c"))
+        shared = SharedCredentials(RenewingProvider(slow, "a test"))
         old = shared.get()
+        slow.let.clear()
+        threading.Timer(0.2, slow.let.set).start()  # by then all eight have seen that theirs is the refused one
         assert in_threads(lambda: shared.renew(old)) == [True] * 8
-        assert source.fetches == 2
+        assert slow.script.calls == 2
 
 
 def in_threads(call: Callable[[], object], number: int = 8) -> list[object]:
