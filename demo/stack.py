@@ -62,7 +62,7 @@ class AirflowStack:
         self.services = Services(home / "services")
         self._ui = ui
         self._database = home / "airflow.db"
-        self._environment = {
+        self.environment = {
             **_inherited(),
             **versions.settings(self.port),
             "AIRFLOW_HOME": str(home),
@@ -86,7 +86,7 @@ class AirflowStack:
         """Run `airflow` commands one after the other and raise with their output if one fails."""
         done = subprocess.run(
             [sys.executable, "-m", "demo.commands", *commands],
-            env=self._environment,
+            env=self.environment,
             cwd=REPOSITORY,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -105,7 +105,7 @@ class AirflowStack:
         """Start a service that is not running."""
         airflow = str(Path(sys.executable).parent / "airflow")
         arguments = versions.services(self.port, ui=self._ui)[name]
-        self.services.start(name, [airflow, *arguments], self._environment)
+        self.services.start(name, [airflow, *arguments], self.environment)
 
     def stop(self) -> None:
         """Stop every process of the stack and the tasks they run."""

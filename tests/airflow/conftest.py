@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer
 from demo.stack import AirflowStack
 from tests.airflow import bucket, forked_tries
-from tests.airflow.scheduled import Scheduled
+from tests.airflow.scheduled import CommandLine, Scheduled
 
 DAGS = Path(__file__).parent / "dags"
 
@@ -39,10 +40,11 @@ def stack(oss: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     running.stop()
 
 
-@pytest.fixture
-def scheduled(stack: AirflowStack) -> Callable[[str], Scheduled]:
+@pytest.fixture(scope="session")
+def scheduled(stack: AirflowStack) -> Iterator[Callable[[str], Scheduled]]:
     """Makes runs under the scheduler, by the DAG's name."""
-    return lambda dag_id: Scheduled(stack, dag_id)
+    with closing(CommandLine(stack)) as airflow:
+        yield lambda dag_id: Scheduled(stack, airflow, dag_id)
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,45 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from airflow_provider_oss_resume.devserver import DevServer
-from demo.stack import AirflowStack
+from demo.stack import REPOSITORY, AirflowStack
 from tests.airflow import bucket
 
 PATIENCE = 120.0
+
+
+class CommandLine:
+    """`airflow` commands in one process that stays: to import Airflow takes longer than any of them."""
+
+    def __init__(self, stack: AirflowStack) -> None:
+        with (stack.home / "commands.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "demo.commands", "-"],
+                env=stack.environment,
+                cwd=REPOSITORY,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def run(self, command: str) -> None:
+        assert self._process.stdin
+        assert self._process.stdout
+        print(command, file=self._process.stdin, flush=True)
+        printed: list[str] = []
+        while not (line := self._process.stdout.readline()).startswith("ended: "):
+            assert line, f"airflow {command} took the process with it"
+            printed.append(line)
+        assert line == "ended: 0\n", f"airflow {command} failed:\n{''.join(printed)}"
+
+    def close(self) -> None:
+        self._process.communicate()
 
 
 class Scheduled:
@@ -20,15 +51,16 @@ class Scheduled:
     :param task_id: of the task that uploads.
     """
 
-    def __init__(self, stack: AirflowStack, dag_id: str, task_id: str = "upload") -> None:
+    def __init__(self, stack: AirflowStack, airflow: CommandLine, dag_id: str, task_id: str = "upload") -> None:
         self.stack = stack
+        self.airflow = airflow
         self.dag_id = dag_id
         self.task_id = task_id
         self.run_id = f"{dag_id}_{time.time_ns()}"
 
     def trigger(self, source: bucket.SourceFile) -> Scheduled:
         conf = shlex.quote(json.dumps(source.conf))
-        self.stack.run(f"dags trigger {self.dag_id} --run-id {self.run_id} --conf {conf}")
+        self.airflow.run(f"dags trigger {self.dag_id} --run-id {self.run_id} --conf {conf}")
         return self
 
     def until_held(self, oss: DevServer, source: bucket.SourceFile, parts: int) -> list[int]:

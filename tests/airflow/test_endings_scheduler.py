@@ -51,7 +51,7 @@ def test_marked_failed_while_running(scheduled: Callable[[str], Scheduled], oss:
     assert len(runs.left_behind(run.stack)) == 1
     assert oss.access_key_secret not in run.log
 
-    run.stack.run(f"tasks clear {run.dag_id} --yes")  # a person wants it after all
+    run.airflow.run(f"tasks clear {run.dag_id} --yes")  # a person wants it after all
     oss.clear_faults()
     run.stack.wait(lambda: run.stack.task(run.run_id, "upload").state == "success", "success", 120)
     times_sent = Counter(bucket.parts_held(oss, source.key))
@@ -69,7 +69,7 @@ def test_the_whole_run_is_cleared_while_running(
     run = scheduled("by_xcom").trigger(source)
     run.until_held(oss, source, 8)
     pid = run.pid()
-    run.stack.run(f"tasks clear {run.dag_id} --yes")
+    run.airflow.run(f"tasks clear {run.dag_id} --yes")
     wait_for(lambda: not is_alive(pid), "end of the first process", 60)
     held = bucket.parts_held(oss, source.key)
     oss.clear_faults()
