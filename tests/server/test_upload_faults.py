@@ -16,6 +16,7 @@ from airflow_provider_oss_resume.exceptions import (
     CallbackFailedError,
     CredentialsExpiredError,
     IntegrityError,
+    InvalidPartError,
     TransportError,
 )
 from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, RetryPolicy, multipart
@@ -306,6 +307,27 @@ def test_an_equal_object_that_was_there_before_is_no_success_where_replacing_is_
     scene.client.put_object(BUCKET, scene.key, content())
     with pytest.raises(AlreadyExistsError):
         scene.upload(multipart_threshold=MIB, options=ObjectOptions(replace=False))
+
+
+def test_a_stored_object_without_a_checksum_is_no_success(scene: Scene) -> None:
+    scene.fail("PutObject", 200, "", body="", headers={"ETag": '"AB"'})
+    with pytest.raises(IntegrityError, match=r"reports no CRC-64 of .*, so the object cannot be proved right"):
+        scene.upload(multipart_threshold=MIB)
+
+
+def test_who_may_not_look_at_the_object_has_the_word_of_complete(scene: Scene) -> None:
+    scene.fail("HeadObject", 403, "AccessDenied")
+    scene.assert_done(scene.upload())
+
+
+def test_oss_that_never_takes_the_parts_is_told_and_they_stay(scene: Scene) -> None:
+    scene.fail(COMPLETE, 400, "InvalidPart", count=4)
+    with pytest.raises(InvalidPartError):
+        scene.upload()
+    assert len(scene.checkpoint.parts) == PARTS
+    scene.server.clear_requests()
+    scene.assert_done(scene.upload())
+    assert scene.sent() == []
 
 
 def test_random_faults_everywhere_end_in_the_right_object(scene: Scene) -> None:

@@ -17,7 +17,7 @@ from airflow_provider_oss_resume.exceptions import (
     ServerFaultError,
     UploadTakenOver,
 )
-from airflow_provider_oss_resume.oss import RetryPolicy, limits
+from airflow_provider_oss_resume.oss import Credentials, RetryPolicy, limits
 from airflow_provider_oss_resume.upload import ObjectOptions, Owner, UploadRequest, inquiry
 from airflow_provider_oss_resume.upload.checkpoint import RecordedPart
 from airflow_provider_oss_resume.upload.fencing import this_process
@@ -330,6 +330,16 @@ def test_a_lasting_fault_of_the_listing_fails_the_try_and_loses_nothing(
         hasty.upload()
     assert scene.store.text == before
     scene.server.clear_faults()
+    scene.assert_done(scene.upload())
+    assert scene.sent() == [6, 7, 8]
+
+
+def test_a_wrong_secret_is_no_answer_about_the_upload(scene: Scene, make_client: ClientFactory) -> None:
+    scene.stop_after(5)
+    before = scene.store.text
+    with pytest.raises(AccessDeniedError, match="SignatureDoesNotMatch"):
+        replace(scene, client=make_client(scene.server.url, Credentials("test-id", "wrong"))).upload()
+    assert scene.store.text == before
     scene.assert_done(scene.upload())
     assert scene.sent() == [6, 7, 8]
 
