@@ -89,7 +89,11 @@ class Multipart:
         session, fingerprint = self._session, self._session.target.fingerprint
         if decision.action is Action.CONTINUE and decision.checkpoint is not None:
             old = decision.checkpoint
-            return Ledger(replace(old, owner=session.owner, resumes=old.resumes + 1), decision.plan, fingerprint)
+            return Ledger(
+                replace(old, owner=session.owner, endpoint=session.target.endpoint, resumes=old.resumes + 1),
+                decision.plan,
+                fingerprint,
+            )
         if decision.action is Action.ADOPT:
             adopted = self._new_checkpoint(decision.upload_id, decision.plan)
             adopted = replace(adopted, resumes=1, options_digest=ADOPTED + adopted.options_digest)

@@ -126,10 +126,9 @@ def unusable(target: Target, checkpoint: Checkpoint) -> str | None:
 
 
 def _objections(target: Target, checkpoint: Checkpoint) -> Iterator[str]:
+    # Another endpoint is none: a bucket has a public and an internal one, and the one at hand is asked anyway.
     if checkpoint.bucket != target.bucket or checkpoint.key != target.key:
         yield f"the checkpoint is of {checkpoint.bucket}/{checkpoint.key}"
-    if checkpoint.endpoint != target.endpoint:
-        yield f"the checkpoint is of endpoint {checkpoint.endpoint}"
     if checkpoint.options_digest.removeprefix(ADOPTED) != target.options_digest:
         yield "the object's headers are not those it was begun with"
     if checkpoint.wrapped_key != target.wrapped_key:

@@ -460,3 +460,10 @@ def test_an_object_of_the_same_size_does_not_stop_a_retry(scene: Scene) -> None:
     scene.server.clear_requests()
     scene.assert_done(scene.uploader(owner=Owner(try_number=2)).upload(scene.request()))
     assert scene.sent() == list(range(1, PARTS + 1))
+
+
+def test_another_endpoint_of_the_bucket_goes_on_with_its_upload(scene: Scene) -> None:
+    scene.stop_after(3)
+    scene.forge(endpoint="https://oss-cn-hangzhou-internal.aliyuncs.com")
+    scene.assert_done(scene.upload())
+    assert scene.sent() == list(range(4, PARTS + 1))
