@@ -93,3 +93,12 @@ def test_make_commands_exist(block: Block) -> None:
 def test_make_help_lists_every_target_a_person_may_type() -> None:
     listed = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout
     assert {"demo", "test", "lint", "types", "layers", "bench"} <= set(listed.split())
+
+
+def test_the_operators_page_names_every_argument() -> None:
+    tree = ast.parse((REPOSITORY / "airflow_provider_oss_resume" / "operators" / "upload.py").read_text("utf-8"))
+    inits = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    arguments = [argument.arg for argument in inits[0].args.kwonlyargs]
+    assert "source" in arguments
+    page = (REPOSITORY / "docs" / "operator.md").read_text(encoding="utf-8")
+    assert [name for name in arguments if f"`{name}`" not in page] == []
