@@ -153,7 +153,8 @@ class CheckpointRecorder:
 
     def _submit(self, call: Callable[[], Result]) -> Future[Result]:
         future: Future[Result] = Future()
-        self._calls.put(lambda: settle(lambda: self._noted(call), future))
+        future.add_done_callback(self._note)
+        self._calls.put(lambda: settle(call, future))
         return future
 
     def _run(self) -> None:
@@ -172,17 +173,12 @@ class CheckpointRecorder:
                 raise  # from the tick, or the store's word to stop
         return None
 
-    def _noted(self, call: Callable[[], Result]) -> Result:
-        """Make a call and tell of its failure, before anybody who waits for it goes on."""
-        try:
-            result = call()
-        except UploadCancelled:
-            raise
-        except BaseException as error:
+    def _note(self, future: Future[Result]) -> None:
+        error = future.exception()
+        if error is None:
+            self._warned = False
+        elif not isinstance(error, UploadCancelled):
             self._warn(f"{type(error).__name__}: {error}")
-            raise
-        self._warned = False
-        return result
 
     def _warn(self, what: str) -> None:
         if not self._warned:
