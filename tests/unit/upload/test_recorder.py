@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -217,6 +218,9 @@ def test_a_store_that_comes_back_is_told_of_again_when_it_fails_again(caplog: py
         assert store.text == "b"
         store.fails = True
         recorder.flush("c")
+        # Told on the store's thread, a moment after the flush; pytest's timeout ends this where it is not.
+        while len(caplog.records) < 2:
+            time.sleep(0.01)
     assert len(caplog.records) == 2
 
 
