@@ -134,8 +134,8 @@ class AirflowStack:
         return versions.xcom_value(rows[0][0])
 
     def variables(self) -> list[str]:
-        """Return the keys of all Airflow Variables."""
-        return [key for (key,) in self.query("select key from variable order by key")]
+        """Return the keys of the Airflow Variables that hold checkpoints."""
+        return [key for (key,) in self.query("select key from variable where key like 'oss_resume_%' order by key")]
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Read Airflow's database."""
