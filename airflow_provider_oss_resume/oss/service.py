@@ -43,13 +43,13 @@ class Service:
         self,
         settings: ServiceSettings,
         credentials: SharedCredentials,
-        connections: int,
+        transport: Transport,
         clock: ServerClock,
         budget: RetryBudget,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
-        self._transport = Transport(settings.network, connections)
+        self._transport = transport
         self._clock = clock
         self._budget = budget
         self._cancelled = threading.Event()

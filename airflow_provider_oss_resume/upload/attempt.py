@@ -53,7 +53,7 @@ class Attempt:
     def _again(self, checkpoint: Checkpoint) -> UploadResult:
         # With a client of its own: the other's connections are cut if a thread did not stop in time.
         old = self._session
-        with old.lasting_client.fork(self._request.max_concurrency + 1) as client:
+        with old.lasting_client.fork() as client:
             self._session = replace(old, client=client)
             return self._carry_out(find_decision(self._session, checkpoint, gone=True))
 

@@ -32,7 +32,7 @@ class Uploader:
             UploadRequest("/exports/orders.parquet", "examplebucket", "exports/orders.parquet")
         )
 
-    :param client: its credentials and settings are used; connections are opened for each upload.
+    :param client: its credentials, settings and connections are used.
     :param store: where the checkpoint lives; with ``None`` a failed upload is aborted, since
         nobody would come back for it.
     :param owner: who writes the checkpoint; this process is filled in.
@@ -71,7 +71,7 @@ class Uploader:
         with (
             closing(source.open()) as opened,
             closing(self._recorder(owner)) as recorder,
-            self._client.fork(request.max_concurrency + 1) as client,
+            self._client.fork() as client,
         ):
             session = Session(
                 request=request,
