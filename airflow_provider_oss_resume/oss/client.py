@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from airflow_provider_oss_resume.oss.clock import ServerClock
@@ -65,14 +66,16 @@ class OSSClient(ObjectOperations, MultipartOperations):
         shared = SharedCredentials(as_provider(credentials))
         super().__init__(settings, shared, Transport(settings.network), ServerClock(), RetryBudget())
 
-    def fork(self) -> OSSClient:
+    def fork(self, on_retry: Callable[[BaseException], None] | None = None) -> OSSClient:
         """Return a client of the same service with a cancel of its own.
 
         Connections, clock correction, credentials and retry budget stay shared.
+
+        :param on_retry: told each failure that is followed by another attempt.
         """
         forked = OSSClient.__new__(OSSClient)
         transport = self._transport.fork()
-        Service.__init__(forked, self._settings, self._credentials, transport, self._clock, self._budget)
+        Service.__init__(forked, self._settings, self._credentials, transport, self._clock, self._budget, on_retry)
         return forked
 
     def __enter__(self) -> OSSClient:  # noqa: PYI034 - Self is not in Python 3.10

@@ -212,7 +212,7 @@ class ModelClient:
         self._bucket, self._process = bucket, process
         self._cancelled = threading.Event()
 
-    def fork(self, connections: int) -> ModelClient:
+    def fork(self, on_retry: object = None) -> ModelClient:
         return ModelClient(self._bucket, self._process)
 
     def __enter__(self) -> ModelClient:  # noqa: PYI034 - Self is not in Python 3.10
