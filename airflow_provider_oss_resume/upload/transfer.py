@@ -13,6 +13,7 @@ has nothing left to do.
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 import time
@@ -31,6 +32,8 @@ from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.source import OpenSource
 from airflow_provider_oss_resume.upload.waiting import TICK
 from airflow_provider_oss_resume.upload.work import Task, WorkQueue
+
+log = logging.getLogger(__name__)
 
 JOIN_TIMEOUT = 2.0
 LOSER_TIMEOUT = 0.5
@@ -198,13 +201,15 @@ class Transfer:
             self._throttled = False
             concurrency.throttled(now)
         if concurrency.observe(now, self._meter.sent) != before:
+            log.info("sending %d parts at once from now on, %d before", concurrency.limit, before)
             self._work.allow(concurrency.limit)
         while len(self._senders) < concurrency.limit:
             self._add_sender(concurrency)
         if not self._work.has_parts_to_send:
             under_way = [sender.sending for sender in self._senders if sender.sending is not None]
             for number in self._stopwatch.late(now, under_way):
-                self._work.send_too(number)
+                if self._work.send_too(number):
+                    log.info("part %d takes long: sending it once more, on another connection", number)
 
     def _add_sender(self, concurrency: AdaptiveConcurrency) -> None:
         sender = _Sender(self._client.fork(on_retry=self._note_failure), self._meter.counter())

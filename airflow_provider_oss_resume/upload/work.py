@@ -94,12 +94,14 @@ class WorkQueue:
             self._to_send.append(number)
             self._changed.notify_all()  # not notify(): it could wake the thread that may not send
 
-    def send_too(self, number: int) -> None:
-        """Let a second thread send a part, if there is one with nothing else to do."""
+    def send_too(self, number: int) -> bool:
+        """Let a second thread send a part; return whether that is new, and a thread has nothing else to do."""
         with self._changed:
-            if self._taken.get(number) == 1:
+            new = self._taken.get(number) == 1 and number not in self._late and self._sending < self._limit
+            if new:
                 self._late.append(number)
                 self._changed.notify_all()
+            return new
 
     def allow(self, limit: int) -> None:
         """Change how many parts may be sent at once."""

@@ -148,9 +148,9 @@ def test_a_late_part_is_sent_by_a_second_thread_and_settled_once() -> None:
     work = WorkQueue([1], [], limit=2)
     work.take(may_send=True)
     idle = Waiter(work, may_send=True)
-    work.send_too(1)
+    assert work.send_too(1)
     assert idle.result() == (Task.SEND, 1)
-    work.send_too(1)  # no third time
+    assert not work.send_too(1), "no third time"
     assert not work.is_settled(1)
     assert work.settle(1)
     assert work.is_settled(1)
