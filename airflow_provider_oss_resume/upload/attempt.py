@@ -114,7 +114,7 @@ class Attempt:
         session, request = self._session, self._request
         size = session.target.plan.size
         plan = PartPlan(size, max(1, size))
-        body = PartBody(session.source, plan.part(1), new_buffer(), session.meter.counter(), session.pace)
+        body = PartBody(session.source, plan.part(1), new_buffer(size), session.meter.counter(), session.pace)
         to = Destination(request.bucket, request.key, "", session.headers_for(PUT, plan))
         session.reporter.begin(plan)
         stored = session.call(lambda: put(session.client, to, body, callback_required=request.callback_required))

@@ -22,9 +22,12 @@ BLOCK_SIZE = 512 * 1024
 for each other between the steps (docs/performance.md)."""
 
 
-def new_buffer() -> memoryview:
-    """Return the buffer that one thread reads all its parts through."""
-    return memoryview(bytearray(BLOCK_SIZE))
+def new_buffer(most: int = BLOCK_SIZE) -> memoryview:
+    """Return the buffer that one thread reads all its parts through.
+
+    :param most: bytes that will be read through it; a small file's is filled faster than a large one is made.
+    """
+    return memoryview(bytearray(min(most, BLOCK_SIZE)))
 
 
 def read_blocks(source: OpenSource, part: PartRange, buffer: memoryview) -> Iterator[memoryview]:
@@ -34,7 +37,7 @@ def read_blocks(source: OpenSource, part: PartRange, buffer: memoryview) -> Iter
     """
     position, end = part.offset, part.offset + part.length
     while position < end:
-        count = source.read_into(buffer[: min(BLOCK_SIZE, end - position)], position)
+        count = source.read_into(buffer[: end - position], position)
         if count == 0:
             raise SourceTruncatedError(
                 f"the source ends at byte {position}, inside part {part.number}: it was truncated during the upload"

@@ -247,6 +247,8 @@ class Transfer:
     def _count(self, event: Settled | Differs) -> None:
         if isinstance(event, Settled):
             self._left -= 1
+            part = self._plan.part(event.part.number)
+            self._source.let_go(part.offset, part.length)
             if event.sent:
                 self._stopwatch.note(event.seconds)
 

@@ -55,7 +55,7 @@ class Uploader:
         self._store = store
         self._owner = owner or Owner()
         self._progress = progress
-        self._watch = watch or _nothing_to_watch
+        self._watch = watch
         self._write_policy = write_policy or WritePolicy()
 
     def upload(self, request: UploadRequest, cancel: Cancel | None = None) -> UploadResult:
@@ -86,7 +86,8 @@ class Uploader:
                 reporter=Reporter(meter, self._progress),
                 meter=meter,
                 cancel=cancel or Cancel(),
-                watch=self._watch,
+                watch=self._watch or _nothing_to_watch,
+                watched=any((cancel, self._watch, self._progress, self._store)),
                 pace=_pacer(request, client),
             )
             return Attempt(session).run()

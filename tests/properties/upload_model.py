@@ -148,6 +148,9 @@ class OpenModelSource:
         buffer[: len(found)] = found
         return len(found)
 
+    def let_go(self, offset: int, length: int) -> None:
+        """Cache nothing."""
+
     def check_unchanged(self) -> None:
         source = self.source
         if Fingerprint(len(source.content), source.tag, source.strong) != self.fingerprint:
