@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import checks, report, rows
@@ -54,9 +55,10 @@ def _measure(row: rows.Row, rounds: int) -> list[Round]:
         files, certificate = row.make_files(folder), row.make_certificate(folder)
         paths = tuple(map(str, files.paths))
         work = Work("", paths, row.size, row.part_size, row.threads, certificate=certificate)
-        settings = Settings(files.checksums({length for _, length in work.parts}), certificate)
+        checksums = files.checksums({length for _, length in work.parts})
+        settings = Settings(checksums, certificate, **asdict(row.way))
         contenders = [contender for contender in row.contenders if available(contender)]
-        return paired(contenders, work, settings, rounds, lambda line: print(line, file=sys.stderr))
+        return paired(contenders, work, settings, row.rounds or rounds, lambda line: print(line, file=sys.stderr))
 
 
 def _check(makers: Iterable[checks.CheckMaker]) -> Iterator[checks.Check]:

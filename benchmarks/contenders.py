@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from benchmarks.stage import PYTHON, REPOSITORY
 from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, KEY, REGION, Work
 
+FIXED = (8, 16, 32, 64)
+"""Fixed numbers of parts at once, to see whether the number that is found by itself is a good one."""
+
 LABELS: Mapping[str, str] = {
     "ours": "this package",
     "ours_small": "this package",
@@ -17,6 +20,7 @@ LABELS: Mapping[str, str] = {
     "ali_oss": "ali-oss",
     "ossutil": "ossutil",
     "bare": "bare loop",
+    **{f"ours_fixed@{number}": f"{number} at once" for number in FIXED},
 }
 
 _NODE_MODULES = REPOSITORY / "tests" / "conformance" / "sdk" / "node_modules"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.contenders import FIXED
 from benchmarks.stage import TestFiles, make_certificate, make_files
 from benchmarks.work import GIB, KIB, MIB
 
@@ -21,12 +22,24 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Say how the sink answers; see :class:`benchmarks.sink.Settings`."""
+
+    delay: float = 0.0
+    connection_rate: float = 0.0
+    total_rate: float = 0.0
+    failing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """Name one work and who does it.
 
     :param contenders: ours first.
     :param tls: the sink speaks TLS.
     :param count: files of ``size`` bytes.
+    :param way: between client and sink.
+    :param rounds: where it takes too long for as many as the others get.
     """
 
     name: str
@@ -37,6 +50,8 @@ class Row:
     threads: int = 4
     tls: bool = False
     count: int = 1
+    way: Way = Way()
+    rounds: int | None = None
 
     def make_files(self, folder: Path) -> TestFiles:
         return make_files(folder, self.size, self.part_size, self.count)
@@ -77,5 +92,15 @@ FULL = (
         ("ours_small", *SDKS),
         (Target("wall", "oss2_sdk", 1 / 3),),
         count=1000,
+    ),
+    Row(
+        "3 GiB over 100 ms, 4 MiB/s a connection, 100 MiB/s in all, 1 % of requests fail",
+        3 * GIB,
+        8 * MIB,
+        ("ours", *(f"ours_fixed@{number}" for number in FIXED)),
+        tuple(Target("wall", f"ours_fixed@{number}", 1 / 0.9) for number in FIXED),
+        threads=64,
+        way=Way(delay=0.1, connection_rate=4 * MIB, total_rate=100 * MIB, failing=100),
+        rounds=3,
     ),
 )

@@ -33,12 +33,20 @@ class Settings:
     :param certificate: PEM file with certificate and key; speaks TLS with one.
     :param listed: parts that ListParts shows, by number from 1.
     :param part_size: of those.
+    :param delay: seconds before each reply, as on a long way.
+    :param connection_rate: bytes a second that one connection carries; 0 for all it can.
+    :param total_rate: bytes a second of all connections together; 0 for all they can.
+    :param failing: one in so many requests is answered with 500; 0 for none.
     """
 
     checksums: dict[str, int]
     certificate: str = ""
     listed: int = 0
     part_size: int = 0
+    delay: float = 0.0
+    connection_rate: float = 0.0
+    total_rate: float = 0.0
+    failing: int = 0
 
 
 @dataclass
@@ -53,6 +61,23 @@ class Counts:
     sizes: dict[str, int] = field(default_factory=dict)
 
 
+class Pace:
+    """Read no faster than so many bytes a second, from any number of threads."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._free_at = time.monotonic()
+
+    def wait(self, count: int) -> None:
+        """Wait until so many bytes may have come."""
+        with self._lock:
+            self._free_at = max(self._free_at, time.monotonic() - 0.1) + count / self._rate
+            seconds = self._free_at - time.monotonic()
+        if seconds > 0:
+            time.sleep(seconds)
+
+
 class Sink:
     """Answer requests; threads share it without a lock because each statement stands alone."""
 
@@ -60,9 +85,12 @@ class Sink:
         self._settings = settings
         self._lengths = dict.fromkeys(range(1, settings.listed + 1), settings.part_size)
         self.counts = Counts()
+        self._total = [Pace(settings.total_rate)] if settings.total_rate else []
 
     def serve(self, connection: socket.socket) -> None:
         """Answer one connection until it ends."""
+        rate = self._settings.connection_rate
+        paces = [*self._total, *([Pace(rate)] if rate else [])]
         buffer = bytearray(BLOCK)
         view = memoryview(buffer)
         filled = 0
@@ -73,7 +101,8 @@ class Sink:
                 head = bytes(view[:end])
                 length = _content_length(head)
                 at = time.monotonic()
-                _discard(connection, view, length - (filled - end - 4))
+                _discard(connection, view, length - (filled - end - 4), paces)
+                time.sleep(self._settings.delay)
                 connection.sendall(self._answer(head, length, at))
                 filled = 0
 
@@ -81,12 +110,12 @@ class Sink:
         method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
         path, _, query = target.partition("?")
         self.counts.requests += 1
+        if self._settings.failing and self.counts.requests % self._settings.failing == 0:
+            return _reply("500 Internal Server Error")
         if method == "PUT":
             return self._put(unquote(path), query, length, at)
-        if method == "POST" and _has(query, "uploads"):
-            return _document(f"<InitiateMultipartUploadResult><UploadId>{UPLOAD_ID}</UploadId>", "")
         if method == "POST":
-            return self._complete(unquote(path))
+            return self._post(unquote(path), query)
         if method == "HEAD":
             size = self.counts.sizes.get(unquote(path))
             return _reply("404 Not Found") if size is None else _reply("200 OK", self._object_headers(size), size)
@@ -111,6 +140,11 @@ class Sink:
         else:
             counts.sizes[path] = length
         return _reply("200 OK", self._object_headers(length))
+
+    def _post(self, path: str, query: str) -> bytes:
+        if _has(query, "uploads"):
+            return _document(f"<InitiateMultipartUploadResult><UploadId>{UPLOAD_ID}</UploadId>", "")
+        return self._complete(path)
 
     def _complete(self, path: str) -> bytes:
         size = sum(self._lengths.values())
@@ -145,12 +179,14 @@ def _content_length(head: bytes) -> int:
     return int(found.split(b"\r\n", 1)[0]) if found else 0
 
 
-def _discard(connection: socket.socket, view: memoryview, left: int) -> None:
+def _discard(connection: socket.socket, view: memoryview, left: int, paces: list[Pace]) -> None:
     while left > 0:
         count = connection.recv_into(view, min(left, BLOCK))
         if not count:
             raise ConnectionError("the client went away within a body")
         left -= count
+        for pace in paces:
+            pace.wait(count)
 
 
 def _document(opening: str, headers: str) -> bytes:
@@ -183,6 +219,8 @@ def main() -> None:
     settings = Settings(**json.loads(sys.argv[1]))
     sink = Sink(settings)
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
+        if settings.connection_rate:  # else the kernel takes in whole parts before they are read
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BLOCK)
         print(listening.getsockname()[1], flush=True)
         while True:
             accepted, _ = listening.accept()
