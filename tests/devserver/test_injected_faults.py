@@ -190,7 +190,7 @@ def test_the_control_paths(wire: Wire) -> None:
         answer = own.raw(method, f"/-/{path}", {}, body)
         return answer.status, json.loads(answer.body or b"{}")
 
-    rule = {"kind": "delay", "operation": "nothing"}
+    rule = {"kind": "delay", "operation": "GetBucketStat"}
     assert ask("GET", "health") == (200, {"status": "ok"})
     assert ask("POST", "faults", [rule])[1]["all_fired"] is False
     assert len(list(ask("POST", "faults", {"faults": [rule]})[1]["faults"])) == 2  # type: ignore[call-overload]
@@ -200,3 +200,10 @@ def test_the_control_paths(wire: Wire) -> None:
         assert ask("POST", "faults", nonsense)[0] == 400
     assert own.raw("POST", "/-/faults", {}, b"no json").status == 400
     assert ask("GET", "requests")[0] == 200
+
+
+def test_a_fault_that_could_never_happen_is_refused(server: DevServer) -> None:
+    with pytest.raises(ValueError, match="no operation is called 'UploadPrat'"):
+        server.plan(FaultRule(FaultKind.RESET, "UploadPrat"))
+    server.plan()
+    assert server.unfired() == []
