@@ -111,6 +111,7 @@ class ObjectService:
             return replaced
         if not self._authenticator.verify(call.request):
             check_anonymous(call)
+        _check_encoding(call.request)
         _limit_traffic(call)
         try:
             reply = await OPERATIONS[call.request.operation](call)
@@ -185,10 +186,18 @@ def _declared_length(headers: dict[str, str]) -> int | None:
     return whole(headers.get("content-length", ""))
 
 
+def _check_encoding(request: OSSRequest) -> None:
+    if request.encoding not in (None, "url"):
+        raise invalid_argument("Invalid Encoding Method specified in Request.", "encoding-type", request.encoding or "")
+
+
 def _limit_traffic(call: Call) -> None:
     """Read the body no faster than ``x-oss-traffic-limit`` allows, which is in bits."""
     name = "x-oss-traffic-limit"
-    text = call.request.header(name) or call.request.query.get(name, "")
+    in_header, in_query = call.request.header(name), call.request.query.get(name, "")
+    if in_header and in_query:
+        raise invalid_argument("The traffic limit is given in header and query.", name, in_query)
+    text = in_header or in_query
     if not text:
         return
     limit = whole(text)
