@@ -207,3 +207,9 @@ def test_a_fault_that_could_never_happen_is_refused(server: DevServer) -> None:
         server.plan(FaultRule(FaultKind.RESET, "UploadPrat"))
     server.plan()
     assert server.unfired() == []
+
+
+def test_a_key_without_a_token_is_refused_once_and_does_not_expire(server: DevServer, wire: Wire) -> None:
+    server.plan(FaultRule(FaultKind.EXPIRE_TOKEN, "GetObject"))
+    assert wire.send("GET", "key").error == (403, "SecurityTokenExpired")
+    assert wire.send("PUT", "key", body=b"x").status == 200
