@@ -257,3 +257,9 @@ def test_a_long_checksum_can_be_stopped(source: OpenLocalFile) -> None:
     with pytest.raises(InterruptedError):
         checksum(source, len(CONTENT), new_buffer(), stop)
     source.close()
+
+
+@pytest.mark.parametrize("path", ["/proc/self/status", "/proc/self/mem"])
+def test_a_file_without_a_size_is_not_taken_for_empty(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="has bytes but no size"):
+        LocalFile(path).open()
