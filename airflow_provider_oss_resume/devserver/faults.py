@@ -89,6 +89,16 @@ class FaultRule:
             self.part_number is None or self.part_number == part_number
         )
 
+    def can_happen(self, body_bytes: int | None, upload_id: str | None) -> bool:
+        """Tell whether a request has what the fault is about: an upload, or the byte of a body.
+
+        Else it would count as fired, and nothing would have happened. ``None`` is not known, or does not matter.
+        """
+        if self.kind is FaultKind.UPLOAD_GONE:
+            return upload_id != ""
+        least = {FaultKind.THROTTLE: 1, FaultKind.CORRUPT: self.offset + 1}.get(self.kind, 0)
+        return body_bytes is None or body_bytes >= least
+
     def as_json(self) -> dict[str, Any]:
         """Return the rule as plain JSON values."""
         return asdict(self)
@@ -189,9 +199,18 @@ class FaultPlan:
         """Forget all rules."""
         self.faults = []
 
-    def take(self, operation: str, bucket: str, key: str, part_number: int | None) -> FaultRule | None:
+    def take(
+        self,
+        operation: str,
+        bucket: str,
+        key: str,
+        part_number: int | None,
+        body_bytes: int | None = None,
+        upload_id: str | None = None,
+    ) -> FaultRule | None:
         """Return the fault that a request gets, or None."""
         for fault in self.faults:
-            if fault.rule.matches(operation, bucket, key, part_number) and fault.takes():
+            meant = fault.rule.matches(operation, bucket, key, part_number)
+            if meant and fault.rule.can_happen(body_bytes, upload_id) and fault.takes():
                 return fault.rule
         return None

@@ -125,8 +125,14 @@ class ObjectService:
         query = addressing.parse_query(scope["query_string"])
         operation = routing.resolve(scope["method"], address, query, headers)
         request = OSSRequest(scope["method"], visit.host, operation, address.bucket, address.key, query, headers)
-        number = whole(query.get("partNumber", ""))
-        fault = self._plan.take(operation, address.bucket or "", address.key or "", number)
+        fault = self._plan.take(
+            operation,
+            address.bucket or "",
+            address.key or "",
+            whole(query.get("partNumber", "")),
+            _body_bytes(visit),
+            query.get("uploadId", ""),
+        )
         return Call(request, visit.body, self._storage, self._settings, fault)
 
     def _record(self, visit: Visit, reply: Reply) -> None:
@@ -189,6 +195,11 @@ def _declared_length(headers: dict[str, str]) -> int | None:
 def _check_encoding(request: OSSRequest) -> None:
     if request.encoding not in (None, "url"):
         raise invalid_argument("Invalid Encoding Method specified in Request.", "encoding-type", request.encoding or "")
+
+
+def _body_bytes(visit: Visit) -> int | None:
+    """Return how much is to come, None where only the end tells."""
+    return None if "transfer-encoding" in visit.headers else visit.body.declared or 0
 
 
 def _limit_traffic(call: Call) -> None:

@@ -213,3 +213,20 @@ def test_a_key_without_a_token_is_refused_once_and_does_not_expire(server: DevSe
     server.plan(FaultRule(FaultKind.EXPIRE_TOKEN, "GetObject"))
     assert wire.send("GET", "key").error == (403, "SecurityTokenExpired")
     assert wire.send("PUT", "key", body=b"x").status == 200
+
+
+def test_a_fault_waits_for_a_request_that_it_can_happen_to(server: DevServer, wire: Wire) -> None:
+    server.plan(
+        FaultRule(FaultKind.THROTTLE, bytes_per_second=1e9),
+        FaultRule(FaultKind.CORRUPT, offset=3),
+        FaultRule(FaultKind.UPLOAD_GONE),
+    )
+    wire.send("GET", "key")
+    wire.send("PUT", "key", body=b"")
+    assert len(server.unfired()) == 3
+    wire.send("PUT", "key", body=b"123")  # is throttled, and has no byte at offset 3
+    assert len(server.unfired()) == 2
+    wire.send("PUT", "key", body=[b"12", b"34"])  # chunked: nobody knows how much is to come
+    assert wire.send("GET", "key").body == b"1235"
+    upload_id = wire.initiate("key")
+    assert wire.part("key", upload_id, 1, b"x").error == (404, "NoSuchUpload")
