@@ -71,13 +71,10 @@ class OSSResumeHook(BaseHook):
         """
         return self.get_client()
 
-    def get_client(
-        self, retry: RetryPolicy | None = None, connections: int = 10, *, request_payer: bool = False
-    ) -> OSSClient:
+    def get_client(self, retry: RetryPolicy | None = None, *, request_payer: bool = False) -> OSSClient:
         """Return a client for the connection; close it when done.
 
         :param retry: how requests are retried; for up to ten minutes by default.
-        :param connections: connections kept open, one for each thread that sends.
         :param request_payer: pay for the requests to buckets whose owner wants that of others.
         """
         from airflow_provider_oss_resume.oss import OSSClient
@@ -93,7 +90,6 @@ class OSSResumeHook(BaseHook):
                 addressing_style=settings.addressing_style,
                 network=network,
                 retry=retry,
-                connections=connections,
                 request_payer=request_payer,
             )
         except ConfigurationError as error:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         UploadRequest,
     )
 
-DEFAULT_CONCURRENCY = 4
+DEFAULT_CONCURRENCY = 16
 
 
 class ResumableUploadOperator(BaseOperator):
@@ -69,7 +69,7 @@ class ResumableUploadOperator(BaseOperator):
         upstream), or an object with ``load()``, ``save(text)`` and ``delete()``. ``"auto"`` takes the
         task state store where there is one, else a Variable.
     :param part_size: bytes, 100 KiB to 5 GiB; default: from the file's size, at least 8 MiB. (templated)
-    :param max_concurrency: parts sent at the same time, 1 to 256. (templated)
+    :param max_concurrency: parts sent at the same time, at most, 1 to 256; how many pay is found out. (templated)
     :param multipart_threshold: files below this many bytes go by one request; default 16 MiB. (templated)
     :param replace: ``False`` fails if the object exists. (templated)
     :param content_type: default: from the key's ending. (templated)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 
 from airflow_provider_oss_resume.oss.clock import ServerClock
@@ -19,6 +20,7 @@ from airflow_provider_oss_resume.oss.objects import ObjectOperations
 from airflow_provider_oss_resume.oss.retry import RetryBudget, RetryPolicy
 from airflow_provider_oss_resume.oss.service import Service
 from airflow_provider_oss_resume.oss.settings import make_settings
+from airflow_provider_oss_resume.oss.transport import Transport
 
 
 class OSSClient(ObjectOperations, MultipartOperations):
@@ -34,7 +36,6 @@ class OSSClient(ObjectOperations, MultipartOperations):
     :param product: ``oss``, or ``oss-cloudbox``.
     :param network: timeouts, TLS and proxies.
     :param retry: how requests are retried.
-    :param connections: connections kept open, one for each thread that sends.
     :param request_payer: pay for the requests to buckets whose owner wants that of others.
     :raises ConfigurationError: before anything is sent, if one of these cannot work.
     """
@@ -50,7 +51,6 @@ class OSSClient(ObjectOperations, MultipartOperations):
         product: str = "oss",
         network: NetworkSettings | None = None,
         retry: RetryPolicy | None = None,
-        connections: int = 10,
         request_payer: bool = False,
     ) -> None:
         settings = make_settings(
@@ -64,15 +64,18 @@ class OSSClient(ObjectOperations, MultipartOperations):
             request_payer,
         )
         shared = SharedCredentials(as_provider(credentials))
-        super().__init__(settings, shared, connections, ServerClock(), RetryBudget())
+        super().__init__(settings, shared, Transport(settings.network), ServerClock(), RetryBudget())
 
-    def fork(self, connections: int) -> OSSClient:
-        """Return a client of the same service with connections and a cancel of its own.
+    def fork(self, on_retry: Callable[[BaseException], None] | None = None) -> OSSClient:
+        """Return a client of the same service with a cancel of its own.
 
-        Clock correction, credentials and retry budget stay shared.
+        Connections, clock correction, credentials and retry budget stay shared.
+
+        :param on_retry: told each failure that is followed by another attempt.
         """
         forked = OSSClient.__new__(OSSClient)
-        Service.__init__(forked, self._settings, self._credentials, connections, self._clock, self._budget)
+        transport = self._transport.fork()
+        Service.__init__(forked, self._settings, self._credentials, transport, self._clock, self._budget, on_retry)
         return forked
 
     def __enter__(self) -> OSSClient:  # noqa: PYI034 - Self is not in Python 3.10

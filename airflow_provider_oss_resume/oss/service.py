@@ -43,17 +43,19 @@ class Service:
         self,
         settings: ServiceSettings,
         credentials: SharedCredentials,
-        connections: int,
+        transport: Transport,
         clock: ServerClock,
         budget: RetryBudget,
+        on_retry: Callable[[BaseException], None] | None = None,
     ) -> None:
         self._settings = settings
         self._credentials = credentials
-        self._transport = Transport(settings.network, connections)
+        self._transport = transport
         self._clock = clock
         self._budget = budget
         self._cancelled = threading.Event()
-        self._retrier = Retrier(settings.retry, budget, sleep=self.sleep, on_retry=_log_retry)
+        self._retrier = Retrier(settings.retry, budget, sleep=self.sleep, on_retry=self._tell_retry)
+        self._on_retry = on_retry
 
     @property
     def endpoint(self) -> str:
@@ -135,6 +137,11 @@ class Service:
         url = self._settings.endpoint.url(operation.bucket, operation.key, operation.query)
         return HTTPRequest(operation.method, url, headers, operation.body)
 
+    def _tell_retry(self, error: BaseException, attempt: int, delay: float) -> None:
+        log.warning("attempt %d failed, next in %.1f s: %s", attempt, delay, error)
+        if self._on_retry is not None:
+            self._on_retry(error)
+
     def sleep(self, seconds: float) -> None:
         """Wait; raise :class:`UploadCancelled` where a cancel cuts the wait short."""
         self._cancelled.wait(seconds)
@@ -182,7 +189,3 @@ def _holds_error(reply: HTTPReply) -> bool:
 
 def _error_of(reply: HTTPReply, operation: Operation) -> Exception:
     return service_error(reply.status, reply.headers, reply.body, operation.name, operation.resource())
-
-
-def _log_retry(error: BaseException, attempt: int, delay: float) -> None:
-    log.warning("attempt %d failed, next in %.1f s: %s", attempt, delay, error)

@@ -1,21 +1,17 @@
-"""HTTP on the wire: the only module that imports ``requests`` and ``urllib3``.
+"""HTTP on the wire: the only module that imports ``requests``.
 
 Prepared requests go straight through requests' adapter: a session would spend
-most of a small part's time on merging settings that never change. Two things
-are ours because neither library has them: a timeout for each block sent (theirs
-for sending is the connect timeout), and :meth:`Transport.interrupt`, which
-wakes every thread that waits in a socket, so that a cancelled upload stops at
-once and not after a timeout.
+most of a small part's time on merging settings that never change. A transport
+can be interrupted, which wakes every thread that waits in a socket for it, so
+that a cancelled upload stops at once and not after a timeout; its forks share
+its connections, and each is interrupted alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import ssl
-import threading
-import weakref
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,13 +19,11 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
 from airflow_provider_oss_resume.oss.causes import causes, reason, words
 from airflow_provider_oss_resume.oss.certificates import bundle_of, tell_unverified
+from airflow_provider_oss_resume.oss.connections import OpenConnections
 from airflow_provider_oss_resume.oss.messages import Body, HTTPRequest
 from airflow_provider_oss_resume.oss.network import NetworkSettings
 
@@ -37,39 +31,67 @@ _BLOCK = 256 * 1024
 _FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 _BODY_METHODS = ("PUT", "POST")
 _LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|$)", re.IGNORECASE)
+_MOST_CONNECTIONS = 1024
+"""Idle connections kept to a host. Never reached: each thread that sends leaves one behind."""
 
 
 class Transport:
     """Send requests over pooled connections, from any thread.
 
-    :param connections: how many connections to keep open, one for each sending thread.
     :raises ConfigurationError: there is no such CA bundle.
     """
 
-    def __init__(self, settings: NetworkSettings, connections: int = 10) -> None:
-        self._settings = settings
-        self._verify = bundle_of(settings)
-        self._proxies: dict[str, dict[str, str]] = {}
-        self._open = _OpenConnections(settings.send_timeout)
-        self._adapter = _Adapter(self._open, connections)
+    def __init__(self, settings: NetworkSettings) -> None:
+        self._wire = _Wire(settings)
+        self._owns_wire = True
+        self.interrupted = False
+
+    def fork(self) -> Transport:
+        """Return a transport over the same connections that is interrupted by itself."""
+        forked = Transport.__new__(Transport)
+        forked._wire, forked._owns_wire, forked.interrupted = self._wire, False, False
+        return forked
 
     def open(self, request: HTTPRequest, read_timeout: float | None = None) -> OpenReply:
         """Send a request and return the reply with its body still on the wire.
 
         :raises TransportError: no reply came.
         """
-        timeouts = (self._settings.connect_timeout, read_timeout or self._settings.read_timeout)
+        self._wire.connections.use(self)
         try:
-            response = self._adapter.send(
-                _prepared(request),
-                stream=True,
-                timeout=timeouts,
-                verify=self._verify,
-                proxies=self._proxies_to(request.url),
-            )
+            return OpenReply(self._wire.send(request, read_timeout))
         except _FOREIGN as error:
             raise _no_reply(request, error) from error
-        return OpenReply(response)
+
+    def interrupt(self) -> None:
+        """Make every thread that waits in a socket for this transport fail at once, now and from now on."""
+        self._wire.connections.interrupt(self)
+
+    def close(self) -> None:
+        """Close idle connections, which a fork leaves to whom it was forked from."""
+        if self._owns_wire:
+            self._wire.close()
+
+
+class _Wire:
+    """What a transport shares with its forks."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        self._settings = settings
+        self._verify = bundle_of(settings)
+        self._proxies: dict[str, dict[str, str]] = {}
+        self.connections = OpenConnections(settings.send_timeout)
+        self._adapter = _Adapter(self.connections)
+
+    def send(self, request: HTTPRequest, read_timeout: float | None) -> requests.Response:
+        timeouts = (self._settings.connect_timeout, read_timeout or self._settings.read_timeout)
+        return self._adapter.send(
+            _prepared(request),
+            stream=True,
+            timeout=timeouts,
+            verify=self._verify,
+            proxies=self._proxies_to(request.url),
+        )
 
     def _proxies_to(self, url: str) -> dict[str, str]:
         origin = _origin(url)
@@ -80,12 +102,7 @@ class Transport:
             self._proxies[origin] = proxies
         return self._proxies[origin]
 
-    def interrupt(self) -> None:
-        """Make every thread that waits in a socket of this transport fail at once."""
-        self._open.interrupt()
-
     def close(self) -> None:
-        """Close idle connections."""
         self._adapter.close()
 
 
@@ -153,9 +170,9 @@ def _prepared(request: HTTPRequest) -> requests.PreparedRequest:
     prepared.url = request.url
     # Bytes, because http.client would encode text as Latin-1 and OSS signs UTF-8.
     encoded: dict[str, Any] = {name: value.encode() for name, value in request.headers.items()}
-    prepared.headers = CaseInsensitiveDict(encoded)
+    prepared.headers = encoded  # type: ignore[assignment]  # names are not looked up, so their case does not matter
     if request.body or request.method in _BODY_METHODS:
-        prepared.headers["Content-Length"] = str(len(request.body))
+        encoded["Content-Length"] = b"%d" % len(request.body)
         prepared.body = _blocks(request.body)  # type: ignore[assignment]  # urllib3 takes any iterable of blocks
     return prepared
 
@@ -183,48 +200,17 @@ def _no_reply(request: HTTPRequest, error: Exception) -> OSSResumeError:
     return TransportError(f"{request.method} to {host} got no reply: {reason(error)}")
 
 
-class _OpenConnections:
-    """Know the sockets of one transport, to time their sending and to wake their threads."""
-
-    def __init__(self, send_timeout: float) -> None:
-        self.send_timeout = send_timeout
-        self._lock = threading.Lock()
-        self._connections: weakref.WeakSet[HTTPConnection] = weakref.WeakSet()
-        self._interrupted = False
-
-    def add(self, connection: HTTPConnection) -> None:
-        with self._lock:
-            if self._interrupted:
-                raise OSError("interrupted")
-            self._connections.add(connection)
-
-    def interrupt(self) -> None:
-        with self._lock:
-            self._interrupted = True
-            connections = list(self._connections)
-        for connection in connections:
-            _shut_down(connection.sock)
-
-
-def _shut_down(sock: socket.socket | None) -> None:
-    if sock is None:
-        return
-    with contextlib.suppress(OSError, TypeError):  # TypeError: TLS inside TLS is no socket
-        # Past ssl's own shutdown, which would take the TLS object from under a thread that is sending.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
 class _Adapter(HTTPAdapter):
-    """requests' adapter, over connections that :class:`_OpenConnections` knows.
+    """requests' adapter, over connections that :class:`.OpenConnections` knows.
 
     What it would work out anew for each request and never changes here is kept;
     what only a session looks at is left out. Both cost a small part dearly.
     """
 
-    def __init__(self, opened: _OpenConnections, connections: int) -> None:
-        self._pools = _pool_classes(opened)
+    def __init__(self, opened: OpenConnections) -> None:
+        self._pools = opened.pool_classes
         self._pool_of: dict[str, Any] = {}
-        super().__init__(pool_connections=4, pool_maxsize=connections)
+        super().__init__(pool_connections=4, pool_maxsize=_MOST_CONNECTIONS)
 
     def get_connection_with_tls_context(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         origin = _origin(str(request.url))
@@ -256,31 +242,3 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._pools
         return manager
-
-
-def _pool_classes(opened: _OpenConnections) -> dict[str, type[HTTPConnectionPool]]:
-    class Timed(HTTPConnection):
-        def connect(self) -> None:
-            super().connect()
-            opened.add(self)
-            self._time_sending()
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            if self.sock is not None:
-                self._time_sending()
-            super().request(*args, **kwargs)
-
-        def _time_sending(self) -> None:
-            self.timeout = opened.send_timeout
-            self.sock.settimeout(opened.send_timeout)
-
-    class TimedTLS(Timed, HTTPSConnection):
-        pass
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Timed
-
-    class TLSPool(HTTPSConnectionPool):
-        ConnectionCls = TimedTLS
-
-    return {"http": Pool, "https": TLSPool}

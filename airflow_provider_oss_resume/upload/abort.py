@@ -20,7 +20,7 @@ def abort_in_time(client: OSSClient, checkpoint: Checkpoint) -> None:
 
     :param client: one that was not cancelled.
     """
-    with client.fork(1) as own:
+    with client.fork() as own:
         thread = threading.Thread(target=abort_quietly, args=(own, checkpoint), name="oss-resume-abort", daemon=True)
         thread.start()
         thread.join(ABORT_TIMEOUT)

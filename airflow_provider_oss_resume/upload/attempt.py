@@ -53,7 +53,7 @@ class Attempt:
     def _again(self, checkpoint: Checkpoint) -> UploadResult:
         # With a client of its own: the other's connections are cut if a thread did not stop in time.
         old = self._session
-        with old.lasting_client.fork(self._request.max_concurrency + 1) as client:
+        with old.lasting_client.fork() as client:
             self._session = replace(old, client=client)
             return self._carry_out(find_decision(self._session, checkpoint, gone=True))
 
@@ -114,7 +114,7 @@ class Attempt:
         session, request = self._session, self._request
         size = session.target.plan.size
         plan = PartPlan(size, max(1, size))
-        body = PartBody(session.source, plan.part(1), new_buffer(), session.meter.counter(), session.pace)
+        body = PartBody(session.source, plan.part(1), new_buffer(size), session.meter.counter(), session.pace)
         to = Destination(request.bucket, request.key, "", session.headers_for(PUT, plan))
         session.reporter.begin(plan)
         stored = session.call(lambda: put(session.client, to, body, callback_required=request.callback_required))

@@ -8,6 +8,7 @@ whole. No mmap: a file truncated under it would kill the process.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 
 from airflow_provider_oss_resume.exceptions import SourceTruncatedError
@@ -21,9 +22,12 @@ BLOCK_SIZE = 512 * 1024
 for each other between the steps (docs/performance.md)."""
 
 
-def new_buffer() -> memoryview:
-    """Return the buffer that one thread reads all its parts through."""
-    return memoryview(bytearray(BLOCK_SIZE))
+def new_buffer(most: int = BLOCK_SIZE) -> memoryview:
+    """Return the buffer that one thread reads all its parts through.
+
+    :param most: bytes that will be read through it; a small file's is filled faster than a large one is made.
+    """
+    return memoryview(bytearray(min(most, BLOCK_SIZE)))
 
 
 def read_blocks(source: OpenSource, part: PartRange, buffer: memoryview) -> Iterator[memoryview]:
@@ -33,7 +37,7 @@ def read_blocks(source: OpenSource, part: PartRange, buffer: memoryview) -> Iter
     """
     position, end = part.offset, part.offset + part.length
     while position < end:
-        count = source.read_into(buffer[: min(BLOCK_SIZE, end - position)], position)
+        count = source.read_into(buffer[: end - position], position)
         if count == 0:
             raise SourceTruncatedError(
                 f"the source ends at byte {position}, inside part {part.number}: it was truncated during the upload"
@@ -49,6 +53,7 @@ class PartBody:
     :param pace: given the bytes of the next block, waits for its turn.
     :ivar crc64: CRC-64 of what the last attempt yielded.
     :ivar attempts: how often it was read to be sent.
+    :ivar moved_at: when the last block went, in seconds of the steady clock; 0 before.
     """
 
     def __init__(
@@ -67,14 +72,14 @@ class PartBody:
         self._sent = 0
         self.crc64 = 0
         self.attempts = 0
+        self.moved_at = 0.0
 
     def __len__(self) -> int:
         return self._part.length
 
     def __iter__(self) -> Iterator[memoryview]:
         self.attempts += 1
-        self._observe(-self._sent)
-        self._sent = 0
+        self.take_back()
         self.crc64 = 0
         for block in read_blocks(self._source, self._part, self._buffer):
             self.crc64 = crc64(block, self.crc64)
@@ -83,6 +88,12 @@ class PartBody:
             yield block
             self._sent += len(block)
             self._observe(len(block))
+            self.moved_at = time.monotonic()
+
+    def take_back(self) -> None:
+        """Say that what was sent counts for nothing."""
+        self._observe(-self._sent)
+        self._sent = 0
 
 
 def rehash(

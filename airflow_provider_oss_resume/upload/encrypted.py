@@ -67,6 +67,9 @@ class EncryptedSource:
         buffer[:count] = self._key.crypt(buffer[:count], offset)
         return count
 
+    def let_go(self, offset: int, length: int) -> None:
+        self._plain.let_go(offset, length)
+
     def check_unchanged(self) -> None:
         self._plain.check_unchanged()
 

@@ -13,6 +13,7 @@ import os
 import socket
 import uuid
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from airflow_provider_oss_resume.exceptions import CheckpointError, UploadTakenOver
@@ -25,7 +26,7 @@ def this_process(owner: Owner) -> Owner:
         owner,
         host=owner.host or socket.gethostname(),
         pid=owner.pid or os.getpid(),
-        process_start=owner.process_start or _process_start(owner.pid or os.getpid()),
+        process_start=owner.process_start or _own_start(owner.pid or os.getpid()),
         nonce=owner.nonce or uuid.uuid4().hex,
     )
 
@@ -62,6 +63,11 @@ def check_still_ours(text: str | None, ours: Owner) -> None:
         return
     if found.nonce != ours.nonce and found.try_number >= ours.try_number:
         raise UploadTakenOver(f"{found} took this upload over from {ours}: stopping")
+
+
+@lru_cache(maxsize=2)  # by number: a fork of this process asks anew
+def _own_start(pid: int) -> str:
+    return _process_start(pid)
 
 
 def _process_start(pid: int) -> str:

@@ -88,11 +88,11 @@ def _or_stored(session: Session, decision: Decision) -> Decision:
     a retry looks: a first try would read a source twice that is merely as large as the old object.
     """
     request, target = session.request, session.target
+    if session.owner.try_number < 2 or decision.checkpoint is not None or not _may_adopt(session):
+        return decision
     # What Complete carries (ACL, callback, no overwriting) cannot be seen on the object: it has to be done anew.
     unseen = request.options.headers_for(COMPLETE, request.key).keys() - {"x-oss-request-payer"}
-    if session.owner.try_number < 2 or decision.checkpoint is not None or unseen:
-        return decision
-    if not _may_adopt(session):
+    if unseen:
         return decision
     stored = session.call(lambda: head_or_none(session.client, request.bucket, request.key))
     if stored is None or stored.size != target.plan.size or stored.crc64 is None:

@@ -80,7 +80,8 @@ class CheckpointRecorder:
         self._warned = False
         self.bytes_written = 0
         self.may_hold = True
-        threading.Thread(target=self._run, name="oss-resume-store", daemon=True).start()
+        if not isinstance(store, NoStore):
+            threading.Thread(target=self._run, name="oss-resume-store", daemon=True).start()
 
     def load(self, tick: Callable[[], None]) -> str | None:
         """Return the stored text; ``None`` where there is none or the store does not answer.
@@ -154,7 +155,10 @@ class CheckpointRecorder:
     def _submit(self, call: Callable[[], Result]) -> Future[Result]:
         future: Future[Result] = Future()
         future.add_done_callback(self._note)
-        self._calls.put(lambda: settle(call, future))
+        if isinstance(self._store, NoStore):  # asks nobody: not worth a thread, of which a small file would feel it
+            settle(call, future)
+        else:
+            self._calls.put(lambda: settle(call, future))
         return future
 
     def _run(self) -> None:

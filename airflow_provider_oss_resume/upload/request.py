@@ -30,7 +30,7 @@ class UploadRequest:
 
     :param source: path of a local file, or any :class:`~.source.Source`.
     :param part_size: bytes of a part, 100 KiB to 5 GiB; chosen from the source's size if ``None``.
-    :param max_concurrency: parts sent at the same time.
+    :param max_concurrency: parts sent at the same time, at most; how many pay is found out.
     :param multipart_threshold: sources below this many bytes go by one PutObject.
     :param sequential: send one part after the other, so that the finished object carries Content-MD5.
     :param bandwidth_limit: bytes a second of all threads together, or a timetable; see :mod:`.bandwidth`.
@@ -50,7 +50,7 @@ class UploadRequest:
     bucket: str
     key: str
     part_size: int | None = None
-    max_concurrency: int = 4
+    max_concurrency: int = 16
     multipart_threshold: int = DEFAULT_MULTIPART_THRESHOLD
     sequential: bool = False
     bandwidth_limit: int | str | None = None

@@ -30,6 +30,7 @@ class Session:
     :param lasting_client: for what is still to be done after that, such as an abort.
     :param keeps: whether a later try will find the checkpoint.
     :param watch: called at each tick; raises to stop the upload.
+    :param watched: whether there is anything to look for at a tick: a word to stop, a store, a callback.
     :param cipher: encrypts the object; ``source`` then gives encrypted bytes.
     :param pace: given the bytes of each block before it is sent, waits for its turn; ``None`` if unlimited.
     """
@@ -47,6 +48,7 @@ class Session:
     meter: Meter
     cancel: Cancel
     watch: Callable[[], None]
+    watched: bool = True
     pace: Callable[[int], None] | None = None
     cipher: ObjectCipher | None = None
 
@@ -77,4 +79,6 @@ class Session:
 
     def call(self, call: Callable[[], Result]) -> Result:
         """Make a call to OSS, or another that takes long, looking around meanwhile."""
+        if not self.watched:
+            return call()  # a thread to wait beside would cost a small file as much as its request
         return run_watched(call, self.tick, self.client.cancel)

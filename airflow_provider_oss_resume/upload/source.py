@@ -9,6 +9,9 @@ from typing import Protocol
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceChangedError, SourceError
 
+_HUGE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+"""Bytes of a file that leaves the page cache part by part: it would push out what others have there, for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -40,6 +43,10 @@ class OpenSource(Protocol):
         :raises SourceError: the bytes cannot be read. Never an OSError, which the
             transport would take for a fault of the network.
         """
+        ...
+
+    def let_go(self, offset: int, length: int) -> None:
+        """Be told that these bytes are in the bucket and will hardly be read again."""
         ...
 
     def check_unchanged(self) -> None:
@@ -116,6 +123,10 @@ class OpenLocalFile:
             return os.preadv(self._descriptor, [buffer], offset)
         except OSError as error:
             raise SourceError(f"file {self._path!r} cannot be read at byte {offset}: {error}") from error
+
+    def let_go(self, offset: int, length: int) -> None:
+        if self.fingerprint.size > _HUGE and hasattr(os, "posix_fadvise"):  # macOS has it not
+            os.posix_fadvise(self._descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
     def check_unchanged(self) -> None:
         now = _fingerprint(os.fstat(self._descriptor))

@@ -32,7 +32,7 @@ class Uploader:
             UploadRequest("/exports/orders.parquet", "examplebucket", "exports/orders.parquet")
         )
 
-    :param client: its credentials and settings are used; connections are opened for each upload.
+    :param client: its credentials, settings and connections are used.
     :param store: where the checkpoint lives; with ``None`` a failed upload is aborted, since
         nobody would come back for it.
     :param owner: who writes the checkpoint; this process is filled in.
@@ -55,7 +55,7 @@ class Uploader:
         self._store = store
         self._owner = owner or Owner()
         self._progress = progress
-        self._watch = watch or _nothing_to_watch
+        self._watch = watch
         self._write_policy = write_policy or WritePolicy()
 
     def upload(self, request: UploadRequest, cancel: Cancel | None = None) -> UploadResult:
@@ -71,7 +71,7 @@ class Uploader:
         with (
             closing(source.open()) as opened,
             closing(self._recorder(owner)) as recorder,
-            self._client.fork(request.max_concurrency + 1) as client,
+            self._client.fork() as client,
         ):
             session = Session(
                 request=request,
@@ -86,7 +86,8 @@ class Uploader:
                 reporter=Reporter(meter, self._progress),
                 meter=meter,
                 cancel=cancel or Cancel(),
-                watch=self._watch,
+                watch=self._watch or _nothing_to_watch,
+                watched=any((cancel, self._watch, self._progress, self._store)),
                 pace=_pacer(request, client),
             )
             return Attempt(session).run()

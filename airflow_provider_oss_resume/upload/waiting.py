@@ -7,6 +7,7 @@ may take long runs on another thread, so a cancel is seen within a tick.
 from __future__ import annotations
 
 import concurrent.futures
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -33,7 +34,7 @@ def wait_for(future: Future[Result], tick: Callable[[], None], timeout: float | 
     :raises NoAnswerError: the time is up.
     """
     deadline = None if timeout is None else time.monotonic() + timeout
-    while not concurrent.futures.wait([future], timeout=TICK).done:
+    while not (future.done() or concurrent.futures.wait([future], timeout=TICK).done):
         tick()
         if deadline is not None and time.monotonic() > deadline:
             raise NoAnswerError(f"no answer within {timeout:.0f} s")
@@ -53,12 +54,38 @@ def run_watched(call: Callable[[], Result], tick: Callable[[], None], interrupt:
 
     :param interrupt: makes the call end soon; used when ``tick`` raises.
     """
-    future: Future[Result] = Future()
-    thread = threading.Thread(target=settle, args=(call, future), name="oss-resume-call", daemon=True)
+    outcomes: queue.SimpleQueue[Callable[[], Result]] = (
+        queue.SimpleQueue()
+    )  # a future costs a small file ten times that
+    thread = threading.Thread(target=_make, args=(call, outcomes), name="oss-resume-call", daemon=True)
     thread.start()
+    outcome = None
     try:
-        return wait_for(future, tick)
+        while (outcome := _next(outcomes)) is None:
+            tick()
     finally:
-        if not future.done():
+        if outcome is None:
             interrupt()
             thread.join(_JOIN_TIMEOUT)
+    return outcome()
+
+
+def _make(call: Callable[[], Result], outcomes: queue.SimpleQueue[Callable[[], Result]]) -> None:
+    try:
+        result = call()
+    except BaseException as raised:  # noqa: BLE001 - raised again where it is waited for
+        error = raised
+
+        def fail() -> Result:
+            raise error
+
+        outcomes.put(fail)
+    else:
+        outcomes.put(lambda: result)
+
+
+def _next(outcomes: queue.SimpleQueue[Callable[[], Result]]) -> Callable[[], Result] | None:
+    try:
+        return outcomes.get(timeout=TICK)
+    except queue.Empty:
+        return None

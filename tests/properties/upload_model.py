@@ -148,6 +148,9 @@ class OpenModelSource:
         buffer[: len(found)] = found
         return len(found)
 
+    def let_go(self, offset: int, length: int) -> None:
+        """Cache nothing."""
+
     def check_unchanged(self) -> None:
         source = self.source
         if Fingerprint(len(source.content), source.tag, source.strong) != self.fingerprint:
@@ -212,7 +215,7 @@ class ModelClient:
         self._bucket, self._process = bucket, process
         self._cancelled = threading.Event()
 
-    def fork(self, connections: int) -> ModelClient:
+    def fork(self, on_retry: object = None) -> ModelClient:
         return ModelClient(self._bucket, self._process)
 
     def __enter__(self) -> ModelClient:  # noqa: PYI034 - Self is not in Python 3.10

@@ -183,7 +183,7 @@ class TestClock:
             client = make_client(server.url, signature_version=version)
             for number in range(3):
                 client.put_object(BUCKET, f"k{number}", b"x")
-            client.fork(2).put_object(BUCKET, "forked", b"x")
+            client.fork().put_object(BUCKET, "forked", b"x")
             statuses = [record.status for record in server.requests()]
         assert statuses == [403, 200, 200, 200, 200]
         assert "corrected, sending again" in caplog.text

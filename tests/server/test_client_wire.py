@@ -6,6 +6,7 @@ import logging
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ class TestConnections:
         with TCPServer(answering(OK, OK)) as server:
             client = make_client(server.url)
             client.upload_part(BUCKET, "k", "id", 1, b"x")
-            fork = client.fork(2)
+            fork = client.fork()
             fork.upload_part(BUCKET, "k", "id", 2, b"x")
             fork.cancel()
             fork.close()
@@ -361,9 +362,15 @@ class TestCancel:
         client = make_client(server.url)
         server.plan(FaultRule(FaultKind.THROTTLE, "PutObject", bytes_per_second=100_000))
         under_way = threading.Event()
-        body = BlockBody(BIG, on_block=lambda _position: under_way.set())
-        thread, failures = start(lambda: client.put_object(BUCKET, key, body))
+
+        def note(position: int) -> None:
+            if position > 0:  # the head of the request leaves with the first block
+                under_way.set()
+
+        thread, failures = start(lambda: client.put_object(BUCKET, key, BlockBody(BIG, on_block=note)))
         assert under_way.wait(10)
+        while server.unfired():
+            time.sleep(0.01)
         assert_cancelled(client, thread, failures)
 
     def test_all_threads_at_once(self, make_client: ClientFactory, stalled: Stalled) -> None:

@@ -153,7 +153,7 @@ class TestExpiry:
     """A token that OSS refuses in the middle of an upload that eight threads send."""
 
     def upload(self, scene: Scene, make_client: ClientFactory, provider: object) -> Scene:
-        scene = replace(scene, client=make_client(scene.server.url, provider, connections=8))
+        scene = replace(scene, client=make_client(scene.server.url, provider))
         scene.file.write_bytes(content(40 * 102_400 - 5))
         scene.assert_done(scene.upload(max_concurrency=8))
         return scene

@@ -155,7 +155,7 @@ def test_each_thread_has_a_connection_and_keeps_it(
     scene.file.write_bytes(content(60 * 102_400))
     with authority.in_front_of(scene.server.port) as front:
         network = NetworkSettings(verify=str(authority.bundle))
-        scene = replace(scene, client=make_client(f"https://127.0.0.1:{front.port}", network=network, connections=1))
+        scene = replace(scene, client=make_client(f"https://127.0.0.1:{front.port}", network=network))
         scene.assert_done(scene.upload(max_concurrency=16))
         scene.client.close()
         assert front.connections <= 16 + 3  # those of the client and of the calling thread

@@ -30,7 +30,7 @@ def asking(network: NetworkSettings, connect_timeout: float, read_timeout: float
 
     def ask(request: HTTPRequest) -> HTTPReply:
         # Once an hour at most: a connection kept for the next time would be dead by then.
-        transport = Transport(settings, connections=1)
+        transport = Transport(settings)
         sent = replace(request, headers={**request.headers, "User-Agent": USER_AGENT})
         try:
             with contextlib.closing(transport.open(sent)) as reply:

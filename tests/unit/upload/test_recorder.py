@@ -122,11 +122,19 @@ def test_every_call_is_made_on_one_thread_and_not_on_the_callers() -> None:
 
 def test_its_thread_ends_with_it() -> None:
     before = threading.active_count()
-    with recorder_of(NoStore()) as recorder:
+    with recorder_of(MemoryStore()) as recorder:
         recorder.write_first("first", nothing)
         thread = next(one for one in threading.enumerate() if one.name == "oss-resume-store")
     thread.join(TEN_SECONDS)
     assert threading.active_count() == before
+
+
+def test_without_a_store_it_needs_no_thread() -> None:
+    before = threading.active_count()
+    with recorder_of(NoStore()) as recorder:
+        assert recorder.load(nothing) is None
+        recorder.write_first("first", nothing)
+        assert threading.active_count() == before
 
 
 def offered(recorder: CheckpointRecorder, text: str) -> None:

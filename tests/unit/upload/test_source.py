@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -263,3 +264,22 @@ def test_a_long_checksum_can_be_stopped(source: OpenLocalFile) -> None:
     with pytest.raises(InterruptedError):
         checksum(source, len(CONTENT), new_buffer(), stop)
     source.close()
+
+
+def cached(path: Path) -> int:
+    """Return how many bytes of a file are in the page cache."""
+    return int(subprocess.check_output(["fincore", "--bytes", "--noheadings", "--output", "RES", str(path)]))
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1024 * 1024, True), (os.sysconf("SC_PHYS_PAGES") * 2048, False)])
+def test_only_a_huge_file_leaves_the_page_cache_behind_the_upload(tmp_path: Path, size: int, kept: bool) -> None:
+    """Dropping a small file's pages would have its next reader wait for the disk, for no one's gain."""
+    path = tmp_path / "export.bin"
+    with path.open("wb") as file:
+        file.truncate(size)  # a hole takes no room on the disk, but its pages are cached when they are read
+    with closing(LocalFile(path).open()) as opened:
+        opened.read_into(memoryview(bytearray(256 * 1024)), 0)
+        before = cached(path)
+        assert before >= 256 * 1024
+        opened.let_go(0, 1024 * 1024)
+        assert cached(path) == (before if kept else 0)

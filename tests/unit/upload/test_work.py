@@ -9,6 +9,7 @@ from airflow_provider_oss_resume.upload.work import Task, WorkQueue
 
 def test_sending_comes_first() -> None:
     work = WorkQueue([4, 5], [1, 2])
+    work.allow(2)
     assert [work.take(may_send=True) for _ in range(4)] == [
         (Task.SEND, 4),
         (Task.SEND, 5),
@@ -24,9 +25,9 @@ def test_the_thread_that_only_proves_never_sends() -> None:
 
 def test_it_ends_when_all_is_settled() -> None:
     work = WorkQueue([4], [1])
-    for _ in range(2):
+    for number in (4, 1):
         work.take(may_send=True)
-        work.settle()
+        assert work.settle(number)
     assert work.take(may_send=True) is None
     assert work.take(may_send=False) is None
 
@@ -69,7 +70,7 @@ def test_waiting_threads_wake_when_the_last_part_is_settled() -> None:
     work = WorkQueue([1], [])
     work.take(may_send=True)
     waiters = [Waiter(work, may_send=may_send) for may_send in (True, False, True)]
-    work.settle()
+    work.settle(1)
     assert [waiter.result() for waiter in waiters] == [None, None, None]
 
 
@@ -80,7 +81,7 @@ def test_a_part_given_back_wakes_a_sender_though_others_wait_too() -> None:
     sender = Waiter(work, may_send=True)
     work.send_instead(1)
     assert sender.result() == (Task.SEND, 1)
-    work.settle()
+    work.settle(1)
     assert [waiter.result() for waiter in idle] == [None] * 3
 
 
@@ -94,7 +95,7 @@ def test_stop_wakes_everybody() -> None:
 
 def test_many_threads_settle_every_part_once() -> None:
     numbers = range(1, 2001)
-    work = WorkQueue(numbers[::2], numbers[1::2])
+    work = WorkQueue(numbers[::2], numbers[1::2], limit=5)
     sent: list[int] = []
     proved: list[int] = []
 
@@ -105,7 +106,9 @@ def test_many_threads_settle_every_part_once() -> None:
                 work.send_instead(number)
                 continue
             (sent if task is Task.SEND else proved).append(number)
-            work.settle()
+            work.settle(number)
+            if task is Task.SEND:
+                work.end_sending()
 
     threads = [threading.Thread(target=run, args=(index > 0,), daemon=True) for index in range(8)]
     for thread in threads:
@@ -115,3 +118,54 @@ def test_many_threads_settle_every_part_once() -> None:
     assert not any(thread.is_alive() for thread in threads)
     assert sorted(sent + proved) == list(numbers)
     assert sorted(proved) == [number for number in numbers[1::2] if number % 3]
+
+
+def test_no_more_parts_are_sent_at_once_than_allowed() -> None:
+    work = WorkQueue([1, 2, 3], [], limit=2)
+    assert [work.take(may_send=True) for _ in range(2)] == [(Task.SEND, 1), (Task.SEND, 2)]
+    third = Waiter(work, may_send=True)
+    third.join(0.05)
+    assert third.is_alive()
+    work.allow(3)
+    assert third.result() == (Task.SEND, 3)
+
+
+def test_a_lowered_limit_holds_back_whoever_ends_first() -> None:
+    work = WorkQueue([1, 2, 3], [], limit=2)
+    for _ in range(2):
+        work.take(may_send=True)
+    work.allow(1)
+    work.settle(1)
+    work.end_sending()
+    waiting = Waiter(work, may_send=True)
+    waiting.join(0.05)
+    assert waiting.is_alive(), "one is still being sent, and one is the limit"
+    work.stop()
+    assert waiting.result() is None
+
+
+def test_a_late_part_is_sent_by_a_second_thread_and_settled_once() -> None:
+    work = WorkQueue([1], [], limit=2)
+    work.take(may_send=True)
+    idle = Waiter(work, may_send=True)
+    assert work.send_too(1)
+    assert idle.result() == (Task.SEND, 1)
+    assert not work.send_too(1), "no third time"
+    assert not work.is_settled(1)
+    assert work.settle(1)
+    assert work.is_settled(1)
+    assert not work.settle(1), "the slower one learns that it was"
+    assert work.take(may_send=True) is None
+
+
+def test_a_late_part_that_arrived_meanwhile_is_not_sent_again() -> None:
+    work = WorkQueue([1, 2], [], limit=3)
+    for _ in range(2):
+        work.take(may_send=True)
+    work.send_too(1)
+    work.settle(1)
+    waiting = Waiter(work, may_send=True)
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    work.settle(2)
+    assert waiting.result() is None

@@ -1,0 +1,64 @@
+"""The end of an upload, and what one bad connection may cost it."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_oss_resume.devserver import FaultKind, FaultMoment
+from tests.server.uploads import PART, PARTS, Scene, content
+
+LONG = 60.0
+"""Seconds that a bad connection would hold the upload up."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        (FaultKind.DELAY, {"seconds": LONG}),
+        (FaultKind.DELAY, {"seconds": LONG, "when": FaultMoment.AFTER}),
+        (FaultKind.THROTTLE, {"bytes_per_second": PART / LONG}),
+    ],
+    ids=["not read", "no reply", "trickles"],
+)
+def test_the_end_waits_for_no_bad_connection(scene: Scene, kind: FaultKind, options: dict[str, object]) -> None:
+    scene.fault(kind, "UploadPart", part_number=3, **options)
+    result = scene.upload(max_concurrency=4)
+    assert result.duration_s < LONG / 2
+    scene.assert_done(result)
+    assert (result.parts_sent, result.parts_reused) == (PARTS, 0)
+
+
+def test_the_loser_costs_neither_a_record_nor_the_wrong_progress(scene: Scene) -> None:
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=PARTS, seconds=LONG)
+    scene.assert_done(scene.upload(max_concurrency=4))
+    last = scene.progress[-1]
+    assert (last.bytes_done, last.parts_done, last.percent) == (scene.file.stat().st_size, PARTS, 100.0)
+
+
+def test_a_part_that_comes_second_leaves_the_object_whole(scene: Scene) -> None:
+    """Both sendings arrive: whichever OSS keeps, its bytes and ETag are the same."""
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=2, seconds=4.0, when=FaultMoment.AFTER)
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=2, seconds=1.5, when=FaultMoment.AFTER)
+    scene.assert_done(scene.upload(max_concurrency=4))
+
+
+def test_alone_or_in_order_nothing_is_sent_twice(scene: Scene) -> None:
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=3, seconds=4.0)
+    scene.assert_done(scene.upload(sequential=True))
+    assert scene.sent() == list(range(1, PARTS + 1))
+
+
+def test_throttling_is_answered_by_fewer_at_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    scene.fail("UploadPart", 503, "TotalQpsLimitExceeded", count=2)
+    scene.fault(FaultKind.DELAY, "UploadPart", seconds=0.3, count=None, probability=0.9)
+    scene.assert_done(scene.upload(max_concurrency=4))
+    assert "sending 2 parts at once from now on, 4 before" in caplog.text
+
+
+def test_a_long_way_gets_more_connections(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    scene.file.write_bytes(content(64 * 1024 * 1024))
+    scene.fault(FaultKind.DELAY, "UploadPart", seconds=0.1, count=None)
+    scene.assert_done(scene.upload(max_concurrency=16, part_size=256 * 1024))
+    assert "sending 8 parts at once from now on, 4 before" in caplog.text
