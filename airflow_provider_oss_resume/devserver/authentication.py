@@ -54,7 +54,12 @@ class Authenticator:
         self._expired: set[str] = set()
 
     def expire(self, token: str) -> None:
-        """Refuse an STS token from now on."""
+        """Refuse an STS token from now on; a request that has none is refused this once.
+
+        Else the empty token would count as expired, and with it every key that needs none.
+        """
+        if not token:
+            raise _expired(token)
         self._expired.add(token)
 
     def verify(self, request: OSSRequest) -> bool:
@@ -81,8 +86,7 @@ class Authenticator:
 
     def _check_token(self, token: str, minted: TemporaryKey | None) -> None:
         if token in self._expired or (minted is not None and self._settings.now() >= minted.ends):
-            message = "The security token you provided has expired."
-            raise OSSError(403, "SecurityTokenExpired", message, "0002-00000007", {"SecurityToken": token})
+            raise _expired(token)
         known = self._settings.security_tokens if minted is None else (minted.security_token,)
         if token and token not in known:
             raise OSSError(403, "InvalidSecurityToken", "The security token you provided is invalid.")
@@ -211,6 +215,11 @@ def _string_to_sign(request: OSSRequest, claim: Claim) -> tuple[str, dict[str, s
         return v1.string_to_sign(signable, claim.date), {}
     canonical = v4.canonical_request(signable, claim.additional)
     return v4.string_to_sign(claim.date, claim.scope, canonical), {"CanonicalRequest": canonical}
+
+
+def _expired(token: str) -> OSSError:
+    message = "The security token you provided has expired."
+    return OSSError(403, "SecurityTokenExpired", message, "0002-00000007", {"SecurityToken": token})
 
 
 def _check_deadline(expires_at: datetime, now: datetime) -> None:

@@ -29,6 +29,8 @@ _MAX_URLS = 5
 _MAX_ANSWER = 1 << 20
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
+_TEXTS = {"callbackUrl": "", "callbackBody": "", "callbackBodyType": _FORM, "callbackHost": ""}
+_UNREACHABLE = (OSError, ValueError, http.client.HTTPException)  # urllib tells a broken URL by either of these
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,22 @@ def of_request(request: OSSRequest) -> Notice | None:
     values = _parameter(request, "callback")
     if values is None:
         return None
-    urls = tuple(url for url in str(values.get("callbackUrl", "")).split(";") if url)
-    content_type = str(values.get("callbackBodyType", _FORM))
-    if not 0 < len(urls) <= _MAX_URLS or not values.get("callbackBody") or content_type not in (_FORM, _JSON):
+    told = {name: values.get(name, default) for name, default in _TEXTS.items()}
+    urls = tuple(url for url in str(told["callbackUrl"]).split(";") if url)
+    content_type = told["callbackBodyType"]
+    texts_only = all(isinstance(text, str) for text in told.values())
+    if (
+        not texts_only
+        or not 0 < len(urls) <= _MAX_URLS
+        or not told["callbackBody"]
+        or content_type not in (_FORM, _JSON)
+    ):
         raise invalid_argument("The callback configuration is not valid.", "callback", "")
     variables = _parameter(request, "callback-var") or {}
     if any(not name.startswith("x:") or name != name.lower() for name in variables):
         raise invalid_argument("The callback-var keys must start with x: and be lowercase.", "callback-var", "")
     texts = {name: str(value) for name, value in variables.items()}
-    return Notice(urls, str(values["callbackBody"]), content_type, str(values.get("callbackHost", "")), texts)
+    return Notice(urls, told["callbackBody"], told["callbackBodyType"], told["callbackHost"], texts)
 
 
 async def finish(notice: Notice | None, call: Call, record: ObjectRecord, reply: Reply) -> Reply:
@@ -66,7 +75,7 @@ async def finish(notice: Notice | None, call: Call, record: ObjectRecord, reply:
     try:
         answer = await asyncio.get_running_loop().run_in_executor(None, _post, notice, body)
         json.loads(answer)
-    except (OSError, ValueError, http.client.HTTPException) as failure:
+    except _UNREACHABLE as failure:
         raise _failed(failure, reply) from None
     return replace(reply, headers={**reply.headers, "Content-Type": _JSON}, body=answer)
 
@@ -108,7 +117,7 @@ def _rendered(notice: Notice, facts: Mapping[str, str]) -> str:
 def _post(notice: Notice, body: str) -> bytes:
     """Try the URLs in order, as OSS does; the first answer counts."""
     for url in notice.urls[:-1]:
-        with suppress(OSError):
+        with suppress(*_UNREACHABLE):
             return _post_to(url, notice, body)
     return _post_to(notice.urls[-1], notice, body)
 
@@ -128,9 +137,9 @@ def _post_to(url: str, notice: Notice, body: str) -> bytes:
 def _failed(failure: Exception, reply: Reply) -> OSSError:
     if isinstance(failure, urllib.error.HTTPError):
         message = f"Error status : {failure.code}."
-    elif isinstance(failure, (OSError, http.client.HTTPException)):
-        message = f"Callback server could not be reached: {failure}."
-    else:
+    elif isinstance(failure, (json.JSONDecodeError, UnicodeDecodeError)):
         message = "Response body is not valid json format."
+    else:
+        message = f"Callback server could not be reached: {failure}."
     kept = {name: value for name, value in reply.headers.items() if name != "Content-Type"}
     return OSSError(203, "CallbackFailed", message, "0007-00000203", headers=kept)

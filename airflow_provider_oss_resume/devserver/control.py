@@ -17,6 +17,8 @@ from airflow_provider_oss_resume.devserver.faults import FaultPlan, FaultRule, r
 from airflow_provider_oss_resume.devserver.requestlog import RequestLog
 from airflow_provider_oss_resume.devserver.tokens import TokenMint
 
+_CENTURY = 3.0e9  # seconds; an end beyond the calendar could not be written as a date
+
 
 class Control:
     """Answer the control paths.
@@ -64,7 +66,8 @@ class Control:
     async def change_faults(self, request: Request) -> Response:
         try:
             rules = await _rules(request)
-        except (TypeError, ValueError) as error:
+            self._plan.check(rules)
+        except ValueError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
         if request.method != "POST":
             self._plan.clear()
@@ -72,12 +75,20 @@ class Control:
         return await self.faults(request)
 
     async def change_tokens(self, request: Request) -> Response:
-        values = json.loads(await request.body())
-        lifetime = values.get("lifetime") if isinstance(values, dict) else ""
-        if lifetime is not None and not isinstance(lifetime, (int, float)):
-            return JSONResponse({"error": 'write {"lifetime": seconds}, or null'}, status_code=400)
-        self._mint.lifetime = lifetime
+        try:
+            self._mint.lifetime = _lifetime(json.loads(await request.body()))
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
         return Response(status_code=204)
+
+
+def _lifetime(values: object) -> float | None:
+    lifetime = values.get("lifetime", "") if isinstance(values, dict) else ""
+    if lifetime is None:
+        return None
+    if isinstance(lifetime, (int, float)) and not isinstance(lifetime, bool) and abs(lifetime) < _CENTURY:
+        return float(lifetime)
+    raise ValueError(f'the body is {values!r:.60}: write {{"lifetime": seconds}}, or null')
 
 
 async def _rules(request: Request) -> list[FaultRule]:

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from airflow_provider_oss_resume.devserver import fault_values
 
 
 class FaultKind(str, Enum):
@@ -76,12 +78,9 @@ class FaultRule:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", FaultKind(self.kind))
-        object.__setattr__(self, "when", FaultMoment(self.when))
-        if not 0.0 <= self.probability <= 1.0:
-            raise ValueError(f"probability {self.probability} is not between 0 and 1")
-        if self.skip < 0 or (self.count is not None and self.count < 1):
-            raise ValueError("skip must not be negative and count must be at least 1")
+        object.__setattr__(self, "kind", fault_values.choose(FaultKind, "kind", self.kind))
+        object.__setattr__(self, "when", fault_values.choose(FaultMoment, "when", self.when))
+        fault_values.check({one.name: getattr(self, one.name) for one in fields(self)})
 
     def matches(self, operation: str, bucket: str, key: str, part_number: int | None) -> bool:
         """Tell whether a request is one of those this rule is about."""
@@ -89,6 +88,16 @@ class FaultRule:
         return all(fnmatchcase(value, pattern) for value, pattern in named) and (
             self.part_number is None or self.part_number == part_number
         )
+
+    def can_happen(self, body_bytes: int | None, upload_id: str | None) -> bool:
+        """Tell whether a request has what the fault is about: an upload, or the byte of a body.
+
+        Else it would count as fired, and nothing would have happened. ``None`` is not known, or does not matter.
+        """
+        if self.kind is FaultKind.UPLOAD_GONE:
+            return upload_id != ""
+        least = {FaultKind.THROTTLE: 1, FaultKind.CORRUPT: self.offset + 1}.get(self.kind, 0)
+        return body_bytes is None or body_bytes >= least
 
     def as_json(self) -> dict[str, Any]:
         """Return the rule as plain JSON values."""
@@ -99,9 +108,11 @@ def rule_of_json(values: object) -> FaultRule:
     """Return the rule that a JSON object describes."""
     if not isinstance(values, dict):
         raise ValueError(f"a fault must be an object, not {values!r}")
-    unknown = set(values) - {one.name for one in fields(FaultRule)}
-    if unknown or "kind" not in values:
-        raise ValueError(f"a fault needs a kind, and knows nothing of: {', '.join(sorted(unknown)) or '-'}")
+    known = [one.name for one in fields(FaultRule)]
+    if unknown := sorted(set(values).difference(known)):
+        raise ValueError(f"a fault has no {', '.join(unknown)}: its fields are {', '.join(known)}")
+    if "kind" not in values:
+        raise ValueError(f"a fault needs a kind: give one of {', '.join(kind.value for kind in FaultKind)}")
     return FaultRule(**values)
 
 
@@ -110,12 +121,22 @@ def rules_of_json(document: object) -> list[FaultRule]:
     rules = document.get("faults") if isinstance(document, dict) else document
     if not isinstance(rules, list):
         raise ValueError('a fault plan is a list of faults, or {"faults": [...]}')
-    return [rule_of_json(rule) for rule in rules]
+    return [_numbered(number, rule) for number, rule in enumerate(rules, 1)]
+
+
+def _numbered(number: int, values: object) -> FaultRule:
+    try:
+        return rule_of_json(values)
+    except ValueError as error:
+        raise ValueError(f"fault {number} of the plan: {error}") from None
 
 
 def load_rules(path: Path) -> list[FaultRule]:
     """Read a plan from a JSON file."""
-    return rules_of_json(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return rules_of_json(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:  # also what is no JSON and no UTF-8
+        raise ValueError(f"{str(path)!r} holds no fault plan: {error}") from None
 
 
 @dataclass(slots=True)
@@ -151,22 +172,45 @@ class PlannedFault:
 
 
 class FaultPlan:
-    """Hold the rules in force."""
+    """Hold the rules in force.
 
-    def __init__(self, rules: Iterable[FaultRule] = ()) -> None:
-        self.faults = [PlannedFault(rule) for rule in rules]
+    :param operations: names of all that can be asked for; a rule about none of them is refused.
+    """
+
+    def __init__(self, rules: Iterable[FaultRule] = (), operations: Collection[str] = ()) -> None:
+        self._operations = operations
+        self.faults: list[PlannedFault] = []
+        self.add(rules)
 
     def add(self, rules: Iterable[FaultRule]) -> None:
         """Append rules; those before keep their counters."""
-        self.faults += [PlannedFault(rule) for rule in rules]
+        added = list(rules)
+        self.check(added)
+        self.faults += [PlannedFault(rule) for rule in added]
+
+    def check(self, rules: Iterable[FaultRule]) -> None:
+        """Raise ``ValueError`` for a rule about an operation that does not exist: it could never fire."""
+        for rule in rules:
+            if self._operations and not any(fnmatchcase(name, rule.operation) for name in self._operations):
+                known = ", ".join(sorted(self._operations))
+                raise ValueError(f"no operation is called {rule.operation!r}: there are {known}")
 
     def clear(self) -> None:
         """Forget all rules."""
         self.faults = []
 
-    def take(self, operation: str, bucket: str, key: str, part_number: int | None) -> FaultRule | None:
+    def take(
+        self,
+        operation: str,
+        bucket: str,
+        key: str,
+        part_number: int | None,
+        body_bytes: int | None = None,
+        upload_id: str | None = None,
+    ) -> FaultRule | None:
         """Return the fault that a request gets, or None."""
         for fault in self.faults:
-            if fault.rule.matches(operation, bucket, key, part_number) and fault.takes():
+            meant = fault.rule.matches(operation, bucket, key, part_number)
+            if meant and fault.rule.can_happen(body_bytes, upload_id) and fault.takes():
                 return fault.rule
         return None

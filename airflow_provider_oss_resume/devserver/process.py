@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,7 +70,8 @@ class DevServer:
     @property
     def url(self) -> str:
         """Return the endpoint for clients."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -118,7 +120,10 @@ class DevServer:
         self._control("DELETE", "requests")
 
     def plan(self, *rules: FaultRule) -> None:
-        """Add faults to the plan; a restart forgets them."""
+        """Add faults to the plan; a restart forgets them.
+
+        :raises ValueError: a rule is about an operation that does not exist.
+        """
         self._control("POST", "faults", [rule.as_json() for rule in rules])
 
     def clear_faults(self) -> None:
@@ -202,6 +207,10 @@ class DevServer:
     def _control(self, method: str, path: str, values: object = None) -> Any:
         body = None if values is None else json.dumps(values).encode()
         request = urllib.request.Request(f"{self.url}/-/{path}", body, method=method)  # noqa: S310 - our own server
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            text = answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                text = answer.read()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                raise ValueError(f"the dev server refused {path}: {refusal.read().decode()}") from None
         return json.loads(text) if text else None

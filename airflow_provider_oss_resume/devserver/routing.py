@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from airflow_provider_oss_resume.devserver.addressing import Address
-from airflow_provider_oss_resume.devserver.errors import OSSError, not_implemented
+from airflow_provider_oss_resume.devserver.errors import OSSError, invalid_argument, not_implemented
 
 _COPY_SOURCE = "x-oss-copy-source"
 
@@ -75,6 +75,11 @@ _FOREIGN = frozenset(
 )
 
 
+# Every word that tells two operations apart. One of them too many, or without its companion, must
+# not be overlooked either: PUT /key?uploadId=1 would store an object where a part was meant.
+_SUB_RESOURCES = frozenset(name for route in ROUTES for name in route.needs) - {_COPY_SOURCE}
+
+
 def level(address: Address) -> Level:
     """Return what an address names."""
     if address.bucket is None:
@@ -89,6 +94,7 @@ def resolve(method: str, address: Address, query: Mapping[str, str], headers: Ma
         raise not_implemented(", ".join(sorted(foreign)))
     for route in ROUTES:
         if route.level is level(address) and route.method == method and _met(route, query, headers):
+            _refuse_left_over(route, query)
             return route.operation
     message = "The specified method is not allowed against this resource."
     raise OSSError(405, "MethodNotAllowed", message, "", {"Method": method})
@@ -96,3 +102,9 @@ def resolve(method: str, address: Address, query: Mapping[str, str], headers: Ma
 
 def _met(route: Route, query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
     return all(name in query or (name == _COPY_SOURCE and name in headers) for name in route.needs)
+
+
+def _refuse_left_over(route: Route, query: Mapping[str, str]) -> None:
+    for name in sorted(_SUB_RESOURCES.intersection(query).difference(route.needs)):
+        message = f"The parameter {name} does not go with {route.operation}, which the others ask for."
+        raise invalid_argument(message, name, query[name])

@@ -16,13 +16,17 @@ from starlette.types import Scope
 from airflow_provider_oss_resume.devserver.app import DevApp
 from airflow_provider_oss_resume.devserver.control import Control
 from airflow_provider_oss_resume.devserver.faults import FaultPlan
+from airflow_provider_oss_resume.devserver.operations.table import OPERATIONS
 from airflow_provider_oss_resume.devserver.requestlog import RequestLog
 from airflow_provider_oss_resume.devserver.service import ObjectService
 from airflow_provider_oss_resume.devserver.settings import Settings
+from airflow_provider_oss_resume.devserver.standins import OPERATIONS as STAND_IN_OPERATIONS
 from airflow_provider_oss_resume.devserver.standins import StandIns
 from airflow_provider_oss_resume.devserver.storage import Storage, open_storage
 from airflow_provider_oss_resume.devserver.storage.records import BucketRecord
 from airflow_provider_oss_resume.devserver.tokens import TokenMint
+
+KNOWN_OPERATIONS = frozenset((*OPERATIONS, *STAND_IN_OPERATIONS))
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
 
@@ -30,9 +34,10 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
 class DevHTTPServer(uvicorn.Server):
     """Run one dev server until it is told to stop."""
 
-    def __init__(self, settings: Settings, plan: FaultPlan, host: str, port: int) -> None:
+    def __init__(self, settings: Settings, plan: FaultPlan, listener: socket.socket) -> None:
         storage = open_storage(settings.root)
         self.plan = plan
+        self._listener = listener
         log = RequestLog(settings.root / "requests.jsonl")
         self.storage = storage
         mint = TokenMint(settings.now)
@@ -41,8 +46,6 @@ class DevHTTPServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 DevApp(service, control.app()),
-                host=host,
-                port=port,
                 lifespan="off",
                 access_log=False,
                 log_level="warning",
@@ -52,6 +55,10 @@ class DevHTTPServer(uvicorn.Server):
                 timeout_keep_alive=60,  # seconds, as OSS; clients reuse connections over pauses
             )
         )
+
+    def serve_until_told(self) -> None:
+        """Serve on the listening socket."""
+        self.run([self._listener])
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -72,7 +79,7 @@ class DevHTTPServer(uvicorn.Server):
 
     def url(self) -> str:
         """Return the address that clients use."""
-        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        host, port = self._listener.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def cut(self, scope: Scope) -> None:
@@ -93,6 +100,17 @@ class DevHTTPServer(uvicorn.Server):
             self.should_exit = True
 
         threading.Thread(target=wait, daemon=True).start()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port. This comes before the data directory: a port in use leaves none behind."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"cannot listen on {host!r}, port {port} ({reason}): give another --host or --port") from None
 
 
 def create_buckets(storage: Storage, settings: Settings, names: Iterable[str]) -> None:

@@ -111,6 +111,7 @@ class ObjectService:
             return replaced
         if not self._authenticator.verify(call.request):
             check_anonymous(call)
+        _check_encoding(call.request)
         _limit_traffic(call)
         try:
             reply = await OPERATIONS[call.request.operation](call)
@@ -124,8 +125,14 @@ class ObjectService:
         query = addressing.parse_query(scope["query_string"])
         operation = routing.resolve(scope["method"], address, query, headers)
         request = OSSRequest(scope["method"], visit.host, operation, address.bucket, address.key, query, headers)
-        number = whole(query.get("partNumber", ""))
-        fault = self._plan.take(operation, address.bucket or "", address.key or "", number)
+        fault = self._plan.take(
+            operation,
+            address.bucket or "",
+            address.key or "",
+            whole(query.get("partNumber", "")),
+            _body_bytes(visit),
+            query.get("uploadId", ""),
+        )
         return Call(request, visit.body, self._storage, self._settings, fault)
 
     def _record(self, visit: Visit, reply: Reply) -> None:
@@ -185,10 +192,23 @@ def _declared_length(headers: dict[str, str]) -> int | None:
     return whole(headers.get("content-length", ""))
 
 
+def _check_encoding(request: OSSRequest) -> None:
+    if request.encoding not in (None, "url"):
+        raise invalid_argument("Invalid Encoding Method specified in Request.", "encoding-type", request.encoding or "")
+
+
+def _body_bytes(visit: Visit) -> int | None:
+    """Return how much is to come, None where only the end tells."""
+    return None if "transfer-encoding" in visit.headers else visit.body.declared or 0
+
+
 def _limit_traffic(call: Call) -> None:
     """Read the body no faster than ``x-oss-traffic-limit`` allows, which is in bits."""
     name = "x-oss-traffic-limit"
-    text = call.request.header(name) or call.request.query.get(name, "")
+    in_header, in_query = call.request.header(name), call.request.query.get(name, "")
+    if in_header and in_query:
+        raise invalid_argument("The traffic limit is given in header and query.", name, in_query)
+    text = in_header or in_query
     if not text:
         return
     limit = whole(text)

@@ -30,6 +30,15 @@ from airflow_provider_oss_resume.devserver.tokens import TokenMint
 
 ROLE_NAME = "dev-server-role"
 
+OPERATIONS = (
+    "AssumeRole",
+    "AssumeRoleWithOIDC",
+    "MetadataToken",
+    "MetadataRole",
+    "MetadataCredentials",
+    "CredentialsURI",
+)
+
 _METADATA = "/metadata/latest"
 _KEYS = f"{_METADATA}/meta-data/ram/security-credentials/"
 _TTL, _TOKEN = "x-aliyun-ecs-metadata-token-ttl-seconds", "x-aliyun-ecs-metadata-token"

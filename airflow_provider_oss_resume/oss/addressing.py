@@ -21,7 +21,8 @@ from airflow_provider_oss_resume.oss.signing import quote
 STYLES = ("auto", "virtual", "path", "cname")
 
 _EXAMPLE = "https://oss-cn-hangzhou.aliyuncs.com"
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_NUMBER_AT_THE_END = re.compile(r"(.*\.)?[0-9]+")  # no name ends so: an IP address with a slip in it
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _PUBLIC_HOST = re.compile(r"oss-(?P<region>[a-z0-9-]+?)(-internal)?\.aliyuncs\.com")
 _DUAL_STACK_HOST = re.compile(r"(?P<region>[a-z0-9-]+)\.oss\.aliyuncs\.com")
@@ -56,7 +57,7 @@ class Endpoint:
         return f"{self.scheme}://{self.netloc}"
 
 
-def parse_endpoint(text: str, style: str = "auto") -> Endpoint:
+def parse_endpoint(text: object, style: str = "auto") -> Endpoint:
     """Return the endpoint that ``text`` names.
 
     :param text: such as ``https://oss-cn-hangzhou.aliyuncs.com``; a scheme, a host and nothing behind it.
@@ -65,6 +66,8 @@ def parse_endpoint(text: str, style: str = "auto") -> Endpoint:
     """
     if style not in STYLES:
         raise ConfigurationError(f"unknown addressing style {style!r}: use one of {', '.join(STYLES)}")
+    if not isinstance(text, str):
+        raise ConfigurationError(f"endpoint {text!r} is no text: write it as {_EXAMPLE}")
     parts = _split(text.strip())
     host = parts.hostname or ""
     if style == "auto":
@@ -82,12 +85,12 @@ def _split(text: str) -> SplitResult:
     if "@" in text:  # first of all, because the other messages show the text
         raise ConfigurationError("the endpoint holds a user name or password: put the access key into the connection")
     parts = _parse(text)
-    if parts is None or parts.scheme not in ("http", "https"):
+    if parts.scheme not in ("http", "https"):
         bare = text.partition("://")[2] or text
         raise ConfigurationError(
             f"endpoint {text!r} does not begin with http:// or https://: write it as https://{bare}"
         )
-    if not _HOST.fullmatch(parts.hostname or "") and not _is_address(parts.hostname or ""):
+    if not _is_host(parts.hostname or ""):
         raise ConfigurationError(f"endpoint {text!r} has no legal host: write it as {_EXAMPLE}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ConfigurationError(f"endpoint {text!r} has more than a host: write {parts.scheme}://{parts.netloc}")
@@ -99,12 +102,19 @@ def _split(text: str) -> SplitResult:
     return parts
 
 
-def _parse(text: str) -> SplitResult | None:
+def _parse(text: str) -> SplitResult:
     try:
         parts = urlsplit(text)
-        return parts if parts.port != 0 else None  # reading the port is what checks it
+        legal = parts.port != 0  # reading the port is what checks it
     except ValueError:
-        raise ConfigurationError(f"endpoint {text!r} has no legal host or port: write it as {_EXAMPLE}") from None
+        legal = False
+    if not legal:
+        raise ConfigurationError(f"endpoint {text!r} has no legal host or port: write it as {_EXAMPLE}")
+    return parts
+
+
+def _is_host(host: str) -> bool:
+    return _is_address(host) or bool(_HOST.fullmatch(host) and not _NUMBER_AT_THE_END.fullmatch(host))
 
 
 def _is_local(host: str) -> bool:
@@ -131,21 +141,23 @@ def region_of(endpoint: Endpoint) -> str | None:
     return found["region"] if found else None
 
 
-def require_bucket_name(bucket: str | None) -> str:
+def require_bucket_name(bucket: object) -> str:
     """Return the bucket name, or raise :class:`ConfigurationError` if OSS cannot have such a bucket."""
     if not bucket:
         raise ConfigurationError("no bucket: give bucket_name, or set the bucket in the connection's schema field")
-    if not _BUCKET.fullmatch(bucket):
+    if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
         raise ConfigurationError(
             f"illegal bucket name {bucket!r}: 3 to 63 lower-case letters, digits and hyphens, no hyphen at either end"
         )
     return bucket
 
 
-def require_key(key: str | None) -> str:
+def require_key(key: object) -> str:
     """Return the object key, or raise :class:`ConfigurationError` if OSS cannot have such a key."""
     if not key:
         raise ConfigurationError("no key: give the object's full name in the bucket, such as 'exports/orders.parquet'")
+    if not isinstance(key, str):
+        raise ConfigurationError(f"illegal key {key!r}, a {type(key).__name__}: give a text")
     if key[0] in "/\\":
         legal = key.lstrip("/\\")
         raise ConfigurationError(f"illegal key {key!r}: it may not start with '/' or a backslash; write {legal!r}")

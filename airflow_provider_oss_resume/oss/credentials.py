@@ -67,7 +67,7 @@ class SharedCredentials:
     def get(self) -> Credentials:
         """Return the credentials for the next request.
 
-        :raises ConfigurationError: they are incomplete, or no HTTP header can carry them.
+        :raises ConfigurationError: they are incomplete, or no key can look so.
         """
         credentials = self._provider.get_credentials()
         if credentials == self._refused:  # and could not be renewed then: what is sent with them is sent in vain
@@ -75,11 +75,15 @@ class SharedCredentials:
             credentials = self._provider.get_credentials()
         if not credentials.access_key_id or not credentials.access_key_secret:
             raise ConfigurationError("the credentials hold no access key id or secret: complete the connection")
-        sent = credentials.access_key_id + (credentials.security_token or "")
-        if not _VISIBLE.fullmatch(sent):
+        used: tuple[object, ...] = (
+            credentials.access_key_id,
+            credentials.access_key_secret,
+            credentials.security_token or "",
+        )
+        if not all(isinstance(text, str) and _VISIBLE.fullmatch(text) for text in used):
             raise ConfigurationError(
-                "the access key id or security token holds a blank, a line end or a letter that no key has: "
-                "copy it into the connection again"
+                "the access key id, its secret or the security token holds a blank, a line end or a letter that "
+                "no key has: copy it into the connection again"
             )
         return credentials
 

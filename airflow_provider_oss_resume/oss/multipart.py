@@ -13,6 +13,7 @@ from airflow_provider_oss_resume.oss.replies import (
     crc_header,
     etag_header,
     require_advance,
+    require_range,
     require_sent,
     stored_object,
 )
@@ -75,9 +76,11 @@ class MultipartOperations(Service):
         """Make a part from bytes of an object in the same region.
 
         :param source: bucket and key to copy from.
-        :param byte_range: first and last byte, both included.
+        :param byte_range: first and last byte, both included; they have to lie within the source, or
+            OSS copies all of it without a word.
         """
         first, last = byte_range
+        require_range(first, last)
         headers = {"x-oss-copy-source": copy_source(source), "x-oss-copy-source-range": f"bytes={first}-{last}"}
         query = {"partNumber": str(number), "uploadId": upload_id}
 

@@ -14,6 +14,7 @@ from airflow_provider_oss_resume.oss.replies import (
     copy_source,
     object_info,
     require_advance,
+    require_range,
     require_sent,
     stored_object,
 )
@@ -68,6 +69,7 @@ class ObjectOperations(Service):
         headers = {**headers, "Accept-Encoding": "identity"}
         if byte_range:
             first, last = byte_range
+            require_range(first, first if last is None else last)
             headers["Range"] = f"bytes={first}-{'' if last is None else last}"
             headers["x-oss-range-behavior"] = "standard"  # else an illegal range answers with the whole object
         operation = Operation("GetObject", "GET", bucket, key, headers=headers)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_provider_oss_resume.exceptions import IntegrityError, TransportError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, IntegrityError, TransportError
+from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
 from airflow_provider_oss_resume.oss.crc64 import crc64 as crc64_of
 from airflow_provider_oss_resume.oss.messages import Body, HTTPReply
 from airflow_provider_oss_resume.oss.models import ObjectInfo, StoredObject
@@ -60,7 +61,7 @@ def etag_header(reply: HTTPReply) -> str:
 def require_sent(reply: HTTPReply, body: bytes | Body, what: str) -> None:
     """Raise :class:`IntegrityError` if OSS reports another CRC-64 than that of the bytes sent."""
     theirs = crc_header(reply)
-    ours = crc64_of(body) if isinstance(body, bytes) else getattr(body, "crc64", None)
+    ours = crc64_of(body) if isinstance(body, (bytes, bytearray, memoryview)) else getattr(body, "crc64", None)
     if theirs is not None and ours is not None and theirs != ours:
         raise IntegrityError(
             f"{what} has CRC-64 {theirs} in OSS but {ours} at the source (request id {_request_id(reply)}): "
@@ -75,9 +76,22 @@ def require_advance(operation: str, marker: object, following: object) -> None:
 
 
 def copy_source(source: tuple[str, str]) -> str:
-    """Return the value of ``x-oss-copy-source``."""
+    """Return the value of ``x-oss-copy-source``.
+
+    :raises ConfigurationError: OSS cannot have such an object.
+    """
     bucket, key = source
-    return f"/{bucket}/{quote(key, safe='/')}"
+    return f"/{require_bucket_name(bucket)}/{quote(require_key(key), safe='/')}"
+
+
+def require_range(first: object, last: object) -> None:
+    """Raise :class:`ConfigurationError` unless these are the first and last byte of a range.
+
+    OSS ignores a range that is none, and copies or sends the whole object.
+    """
+    whole = all(isinstance(one, int) and not isinstance(one, bool) for one in (first, last))
+    if not whole or not 0 <= first <= last:  # type: ignore[operator]
+        raise ConfigurationError(f"illegal range of bytes {first!r} to {last!r}: give first and last, counted from 0")
 
 
 def _crc(headers: Mapping[str, str]) -> int | None:

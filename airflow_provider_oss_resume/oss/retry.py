@@ -48,7 +48,8 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         """Refuse values that would retry in a tight loop or never."""
-        if self.max_elapsed < 0 or self.base_delay <= 0 or self.max_delay < self.base_delay:
+        legal = self.max_elapsed >= 0 and 0 < self.base_delay <= self.max_delay  # all false for NaN
+        if not legal:
             raise ConfigurationError(f"illegal retry policy {self}: delays must be above 0 and base_delay <= max_delay")
 
     def delay(self, attempt: int, dice: float, asked: float | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,19 +35,27 @@ def make_signer(version: str, endpoint: Endpoint, region: str | None, product: s
     """Return the signer of a signature version.
 
     :param region: as the user wrote it; derived from the endpoint if there is none.
-    :raises ConfigurationError: there is no such version, or V4 has no region to sign for.
+    :raises ConfigurationError: there is no such version, or V4 has no region or product to sign for.
     """
     if version == "v1":
         return SignerV1()
     if version != "v4":
         raise ConfigurationError(f"unknown signature version {version!r}: use 'v4' or 'v1'")
-    found = (region or "").strip().removeprefix("oss-") or region_of(endpoint)
+    found = str(region or "").strip().removeprefix("oss-") or region_of(endpoint)
     if not found:
         raise ConfigurationError(
             f"endpoint '{endpoint}' does not tell its region, which signature V4 needs: "
             "set the region, such as 'cn-hangzhou', in the connection"
         )
+    _require_name("region", found, "its id, such as 'cn-hangzhou'")
+    _require_name("product", product, "'oss', or 'oss-cloudbox'")
     return SignerV4(found, product)
+
+
+def _require_name(what: str, value: str, wanted: str) -> None:
+    # Both stand between slashes in the scope of a signature.
+    if not re.fullmatch(r"[a-z0-9-]+", value):
+        raise ConfigurationError(f"illegal {what} {value!r}: give {wanted}")
 
 
 def make_settings(

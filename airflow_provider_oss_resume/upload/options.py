@@ -47,9 +47,16 @@ _PLACES: dict[str, frozenset[str]] = {
     "x-oss-tagging": _OBJECT,
     "x-oss-traffic-limit": frozenset({PUT, PART}),
 }
+_CHOICES = {
+    "x-oss-forbid-overwrite": ("true", "false"),
+    "x-oss-object-acl": ACLS,
+    "x-oss-server-side-encryption": ENCRYPTIONS,
+    "x-oss-storage-class": STORAGE_CLASSES,
+}
 _OURS_TO_SET = frozenset("authorization content-length content-md5 date host transfer-encoding".split())
 _METADATA_NAME = re.compile(r"[A-Za-z0-9-]+")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+_HALF_CHARACTER = re.compile(r"[\ud800-\udfff]")
 _MIN_TRAFFIC_LIMIT, _MAX_TRAFFIC_LIMIT = 245_760, 838_860_800
 
 
@@ -100,8 +107,11 @@ class ObjectOptions:
         _require_metadata(self.metadata)
         _require_tags(self.tags)
         _require_callback(self.callback, self.callback_vars)
-        for name in self.headers:
+        if not isinstance(self.replace, bool):
+            raise ConfigurationError(f"replace is {self.replace!r}: give True or False")
+        for name, value in self.headers.items():
             _require_placed(name)
+            _require_legal(name, value)
 
     def headers_for(self, operation: str, key: str) -> dict[str, str]:
         """Return the headers that one of the four operations carries, names in lower case."""
@@ -184,6 +194,10 @@ def _require_texts(name: str, values: object) -> None:
             raise ConfigurationError(f"{name} has {key!r:.60} of type {type(value).__name__}: give a text")
         if _CONTROL_CHARACTER.search(value):
             raise ConfigurationError(f"{name} {key!r:.60} holds a control character: remove line ends and tabs")
+        if _HALF_CHARACTER.search(key + value):
+            raise ConfigurationError(f"{name} {key!r:.60} is not valid Unicode: give text that UTF-8 can hold")
+    if name != "tags" and len({key.lower() for key in values}) < len(values):
+        raise ConfigurationError(f"{name} has a name twice, in upper and lower case: to OSS they are one, keep one")
 
 
 def _require_metadata(metadata: Mapping[str, str]) -> None:
@@ -235,6 +249,15 @@ def _require_placed(name: str) -> None:
         raise ConfigurationError(f"header {name!r} is set by the upload itself: leave it out of headers")
     if not places(name.lower()):
         raise ConfigurationError(f"header {name!r} is none that an upload can carry: {', '.join(sorted(_PLACES))}")
+
+
+def _require_legal(name: str, value: str) -> None:
+    """Refuse a header by its value, which OSS would refuse only once all parts are sent."""
+    lower = name.lower()
+    if lower in _CHOICES:
+        _require_choice(f"header {name}", value, _CHOICES[lower])
+    if lower == "x-oss-traffic-limit":
+        _require_traffic_limit(int(value) if value.isascii() and value.isdigit() else value)
 
 
 def _base64_json(value: Mapping[str, Any] | None) -> str | None:

@@ -67,6 +67,7 @@ class UploadRequest:
         require_key(self.key)
         if self.part_size is not None:
             require_part_size(self.part_size)
+        _require_kinds(self)
         if self.master_key is not None and self.part_size and self.part_size % 16:
             raise ConfigurationError(
                 f"part_size {self.part_size} is no multiple of 16, as client-side encryption needs"
@@ -123,6 +124,16 @@ class UploadResult:
         """Return plain values for XCom; the CRC-64 as text, because JSON readers lose digits of such numbers."""
         values = {name: value for name, value in asdict(self).items() if name in _RESULT_KEYS}
         return {**values, "crc64": str(self.crc64), "duration_s": round(self.duration_s, 3)}
+
+
+def _require_kinds(request: UploadRequest) -> None:
+    for name in ("sequential", "verify_resume", "adopt_uploads", "callback_required"):
+        if not isinstance(getattr(request, name), bool):  # the text "False" is true
+            raise ConfigurationError(f"{name} is {getattr(request, name)!r}: give True or False")
+    if not isinstance(request.options, ObjectOptions):
+        raise ConfigurationError(f"options is {request.options!r:.60}: give ObjectOptions(...)")
+    if request.master_key is not None and not hasattr(request.master_key, "wrap"):
+        raise ConfigurationError(f"master_key is a {type(request.master_key).__name__}: give a MasterKey")
 
 
 def _require_between(name: str, value: object, least: int, most: int) -> None:

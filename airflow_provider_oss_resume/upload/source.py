@@ -113,6 +113,9 @@ class OpenLocalFile:
             os.close(descriptor)
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise ConfigurationError(f"{path!r} is {kind}: give the path of one file")
+        if status.st_size == 0 and _has_bytes(descriptor):
+            os.close(descriptor)
+            raise ConfigurationError(f"{path!r} has bytes but no size, as files of /proc: copy it, and give the copy")
         self.fingerprint = _fingerprint(status)
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
@@ -135,6 +138,13 @@ class OpenLocalFile:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def _has_bytes(descriptor: int) -> bool:
+    try:
+        return bool(os.pread(descriptor, 1, 0))
+    except OSError:  # a file of /proc again
+        return True
 
 
 def _fingerprint(status: os.stat_result) -> Fingerprint:

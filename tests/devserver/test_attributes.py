@@ -99,3 +99,9 @@ def test_object_tagging(wire: Wire) -> None:
     assert wire.send("GET", "key", {"tagging": ""}).texts("TagSet/Tag/Key") == ["c"]
     assert wire.send("DELETE", "key", {"tagging": ""}).status == 204
     assert wire.send("GET", "key", {"tagging": ""}).texts("TagSet/Tag/Key") == []
+
+
+def test_a_traffic_limit_stands_in_one_place(wire: Wire) -> None:
+    name = "x-oss-traffic-limit"
+    assert wire.send("PUT", "key", {name: "819200"}, body=b"x").status == 200
+    assert wire.send("PUT", "key", {name: "819200"}, {name: "819200"}, b"x").error == (400, "InvalidArgument")

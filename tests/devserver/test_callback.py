@@ -143,3 +143,20 @@ def test_header_and_query_together_are_refused(wire: Wire) -> None:
     callback = encoded({"callbackUrl": "http://h", "callbackBody": "x"})
     answer = wire.send("PUT", "key", {"callback": callback}, {"x-oss-callback": callback}, b"x")
     assert answer.error == (400, "InvalidArgument")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:none/", "http://[", "http://127.0.0.1:1/ x"])
+def test_a_url_that_is_none_is_told_as_such_and_the_next_one_tried(wire: Wire, listener: Listener, url: str) -> None:
+    broken = {"x-oss-callback": encoded({"callbackUrl": url, "callbackBody": "x"})}
+    answer = wire.send("PUT", "key", {}, broken, b"x")
+    assert answer.error == (203, "CallbackFailed")
+    assert (answer.text("Message") or "").startswith("Callback server could not be reached: ")
+    mended = {"x-oss-callback": encoded({"callbackUrl": f"{url};{listener.url}", "callbackBody": "x"})}
+    assert wire.send("PUT", "key", {}, mended, b"x").body == b'{"ok": true}'
+
+
+@pytest.mark.parametrize("field", ["callbackUrl", "callbackBody", "callbackHost"])
+def test_a_callback_is_made_of_texts(wire: Wire, field: str) -> None:
+    callback = {"callbackUrl": "http://127.0.0.1:9", "callbackBody": "x", field: ["x"]}
+    answer = wire.send("PUT", "key", {}, {"x-oss-callback": encoded(callback)}, b"x")
+    assert answer.error == (400, "InvalidArgument")

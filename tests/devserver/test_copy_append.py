@@ -101,3 +101,14 @@ def test_only_an_appendable_object_is_appended_to(wire: Wire) -> None:
     wire.send("PUT", "key", body=b"x")
     answer = wire.send("POST", "key", {"append": "", "position": "1"}, {}, b"y")
     assert answer.error == (409, "ObjectNotAppendable")
+
+
+def test_an_append_says_where(wire: Wire) -> None:
+    assert wire.send("POST", "key", {"append": ""}, body=b"x").error == (400, "InvalidArgument")
+
+
+def test_a_version_is_no_source_of_a_copy(wire: Wire) -> None:
+    wire.send("PUT", "key", body=b"x")
+    source = f"/{wire.bucket}/key?versionId="
+    assert wire.send("PUT", "copy", headers={"x-oss-copy-source": f"{source}other"}).error == (404, "NoSuchKey")
+    assert wire.send("PUT", "copy", headers={"x-oss-copy-source": f"{source}null"}).status == 200

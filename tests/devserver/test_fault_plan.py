@@ -91,3 +91,51 @@ def test_a_plan_comes_through_json(tmp_path: Path) -> None:
 def test_a_plan_that_makes_no_sense_is_refused(document: object) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         rules_of_json(document)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"kind": "hiccup"}, "kind is 'hiccup': give one of reply, error_body, delay"),
+        ({"when": "midle"}, "when is 'midle': give one of before, middle, after"),
+        ({"count": "2"}, "count is '2': give a whole number of at least 1, or null"),
+        ({"count": True}, "count is True: give"),
+        ({"skip": 1.5}, "skip is 1.5: give a whole number"),
+        ({"part_number": "3"}, "part_number is '3': give a whole number from 1, or null"),
+        ({"probability": float("nan")}, "probability is nan: give a number from 0 to 1"),
+        ({"probability": "1"}, "probability is '1': give"),
+        ({"status": "503"}, "status is '503': give an HTTP status from 200 to 599"),
+        ({"status": 99}, "status is 99: give"),
+        ({"seconds": "long"}, "seconds is 'long': give a number of seconds"),
+        ({"seconds": -3}, "seconds is -3: give"),
+        ({"bytes_per_second": 0}, "bytes_per_second is 0: give a number of at least 1"),
+        ({"offset": -1}, "offset is -1: give"),
+        ({"after_bytes": "half"}, "after_bytes is 'half': give .* or null for half"),
+        ({"headers": ["Retry-After"]}, r"headers is \['Retry-After'\]: give an object"),
+        ({"headers": {"Retry-After": 3}}, "headers is .* give an object of header names and texts"),
+        ({"headers": {"Retry After": "3"}}, "headers is .* give an object"),
+        ({"headers": {"Retry-After": "3\r\nX: y"}}, "headers is .* give an object"),
+        ({"message": None}, "message is None: give a text"),
+        ({"operation": 5}, "operation is 5: give a text"),
+        ({"body": 5}, "body is 5: give a text, or null"),
+        ({"statu": 503}, "a fault has no statu: its fields are kind, operation"),
+    ],
+)
+def test_a_slip_in_a_rule_is_named_with_its_number_and_the_remedy(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=f"fault 2 of the plan: {said}"):
+        rules_of_json([{"kind": "delay"}, {"kind": "delay", **values}])
+
+
+def test_a_file_that_holds_no_plan_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "faults.json"
+    path.write_bytes(b"\xff")
+    with pytest.raises(ValueError, match=r"faults\.json' holds no fault plan"):
+        load_rules(path)
+
+
+def test_a_rule_about_no_operation_at_all_is_refused_and_changes_nothing() -> None:
+    plan = FaultPlan((), ("UploadPart", "UploadPartCopy"))
+    plan.add([FaultRule(FaultKind.DELAY, "UploadPart*"), FaultRule(FaultKind.DELAY)])
+    with pytest.raises(ValueError, match="no operation is called 'UploadPrat': there are UploadPart, UploadPartCopy"):
+        plan.add([FaultRule(FaultKind.DELAY), FaultRule(FaultKind.DELAY, "UploadPrat")])
+    assert len(plan.faults) == 2

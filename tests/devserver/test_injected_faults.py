@@ -190,7 +190,7 @@ def test_the_control_paths(wire: Wire) -> None:
         answer = own.raw(method, f"/-/{path}", {}, body)
         return answer.status, json.loads(answer.body or b"{}")
 
-    rule = {"kind": "delay", "operation": "nothing"}
+    rule = {"kind": "delay", "operation": "GetBucketStat"}
     assert ask("GET", "health") == (200, {"status": "ok"})
     assert ask("POST", "faults", [rule])[1]["all_fired"] is False
     assert len(list(ask("POST", "faults", {"faults": [rule]})[1]["faults"])) == 2  # type: ignore[call-overload]
@@ -200,3 +200,33 @@ def test_the_control_paths(wire: Wire) -> None:
         assert ask("POST", "faults", nonsense)[0] == 400
     assert own.raw("POST", "/-/faults", {}, b"no json").status == 400
     assert ask("GET", "requests")[0] == 200
+
+
+def test_a_fault_that_could_never_happen_is_refused(server: DevServer) -> None:
+    with pytest.raises(ValueError, match="no operation is called 'UploadPrat'"):
+        server.plan(FaultRule(FaultKind.RESET, "UploadPrat"))
+    server.plan()
+    assert server.unfired() == []
+
+
+def test_a_key_without_a_token_is_refused_once_and_does_not_expire(server: DevServer, wire: Wire) -> None:
+    server.plan(FaultRule(FaultKind.EXPIRE_TOKEN, "GetObject"))
+    assert wire.send("GET", "key").error == (403, "SecurityTokenExpired")
+    assert wire.send("PUT", "key", body=b"x").status == 200
+
+
+def test_a_fault_waits_for_a_request_that_it_can_happen_to(server: DevServer, wire: Wire) -> None:
+    server.plan(
+        FaultRule(FaultKind.THROTTLE, bytes_per_second=1e9),
+        FaultRule(FaultKind.CORRUPT, offset=3),
+        FaultRule(FaultKind.UPLOAD_GONE),
+    )
+    wire.send("GET", "key")
+    wire.send("PUT", "key", body=b"")
+    assert len(server.unfired()) == 3
+    wire.send("PUT", "key", body=b"123")  # is throttled, and has no byte at offset 3
+    assert len(server.unfired()) == 2
+    wire.send("PUT", "key", body=[b"12", b"34"])  # chunked: nobody knows how much is to come
+    assert wire.send("GET", "key").body == b"1235"
+    upload_id = wire.initiate("key")
+    assert wire.part("key", upload_id, 1, b"x").error == (404, "NoSuchUpload")

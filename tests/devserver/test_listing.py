@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.devserver.wire import Answer, Wire
 
 KEYS = ["a/1", "a/2", "a/b/3", "b", "c/4", "d ü"]
@@ -104,3 +106,15 @@ def test_a_bucket_with_a_storage_class(wire: Wire) -> None:
     other.send("PUT", "key", body=b"x")
     assert other.send("HEAD", "key").headers["x-oss-storage-class"] == "IA"
     assert wire.with_(bucket="Not_A_Bucket").send("PUT").error == (400, "InvalidBucketName")
+
+
+@pytest.mark.parametrize("query", [{"encoding-type": "base64"}, {"list-type": "3"}])
+def test_a_listing_of_another_kind_is_refused(wire: Wire, query: dict[str, str]) -> None:
+    assert wire.send("GET", None, query).error == (400, "InvalidArgument")
+
+
+def test_an_unknown_encoding_is_refused_before_anything_is_done(wire: Wire) -> None:
+    upload_id = wire.initiate("key")
+    parts = [(1, wire.part("key", upload_id, 1, b"x").headers["etag"])]
+    assert wire.complete("key", upload_id, parts, encoding_type="base64").error == (400, "InvalidArgument")
+    assert wire.complete("key", upload_id, parts).status == 200

@@ -41,7 +41,15 @@ def test_the_command_tells_its_address_and_stops_when_asked(tmp_path: Path) -> N
     [
         (["--bucket", "No_Bucket"], "The specified bucket is not valid."),
         (["--faults", "no-such-file.json"], "no-such-file.json"),
-        (["--faults", "README.md"], "the dev server cannot start"),
+        (["--faults", "README.md"], "'README.md' holds no fault plan"),
+        (["--port", "99999"], "'99999' is no port: give 0 to 65535"),
+        (["--port", "-1"], "'-1' is no port"),
+        (["--host", "300.1.1.1"], "cannot listen on '300.1.1.1', port 0"),
+        (["--clock-offset", "nan"], "'nan' is no time to be off by: give seconds"),
+        (["--clock-offset", "1e30"], "'1e30' is no time to be off by"),
+        (["--access-key-id", "a/b"], "'a/b' is no access key id"),
+        (["--access-key-secret", ""], "it is empty"),
+        (["--region", "oss-cn-hangzhou"], "give one such as cn-hangzhou, without 'oss-'"),
     ],
 )
 def test_arguments_that_make_no_sense(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -50,6 +58,31 @@ def test_arguments_that_make_no_sense(tmp_path: Path, arguments: list[str], mess
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "oss").exists()
+
+
+def test_a_port_in_use_is_told_and_leaves_nothing(tmp_path: Path, own_server: DevServer) -> None:
+    command = [*COMMAND, "--port", str(own_server.port), "--root", str(tmp_path / "second")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"port {own_server.port} (Address already in use" in done.stderr
+    assert "give another --host or --port" in done.stderr
+    assert not (tmp_path / "second").exists()
+
+
+def test_a_state_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").write_bytes(b"x" * 5000)
+    command = [*COMMAND, "--port", "0", "--root", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"the state in {str(tmp_path)!r} cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_address_of_version_6(tmp_path: Path) -> None:
+    with DevServer(tmp_path / "oss", host="::1", buckets=("examplebucket",)) as server:
+        assert server.url == f"http://[::1]:{server.port}"
+        assert server.requests() == []
 
 
 def test_the_server_ends_with_its_parent(tmp_path: Path) -> None:

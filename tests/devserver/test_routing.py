@@ -50,3 +50,21 @@ def test_what_the_server_has_not_is_refused_and_not_ignored() -> None:
 def test_a_method_that_means_nothing_here_is_405() -> None:
     with pytest.raises(OSSError, match="405 MethodNotAllowed"):
         resolve("PATCH", OBJECT, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "query", "name"),
+    [
+        ("PUT", OBJECT, {"uploadId": "u"}, "uploadId"),
+        ("PUT", OBJECT, {"partNumber": "1"}, "partNumber"),
+        ("GET", OBJECT, {"uploads": ""}, "uploads"),
+        ("DELETE", OBJECT, {"uploads": ""}, "uploads"),
+        ("GET", OBJECT, {"acl": "", "uploadId": "u"}, "acl"),
+        ("DELETE", BUCKET, {"uploads": ""}, "uploads"),
+    ],
+)
+def test_half_of_a_sub_resource_is_refused_and_not_another_operation(
+    method: str, address: Address, query: dict[str, str], name: str
+) -> None:
+    with pytest.raises(OSSError, match=f"400 InvalidArgument: The parameter {name} "):
+        resolve(method, address, query, {})

@@ -171,3 +171,9 @@ def test_faults_happen_to_the_stand_ins_too(server: DevServer) -> None:
     assert fetch(server.credentials_uri)[0] == 503
     assert fetch(server.credentials_uri)[0] == 200
     assert [record.fault for record in server.requests("CredentialsURI")][-2:] == ["reply", "delay"]
+
+
+@pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"lifetime": NaN}', '{"lifetime": true}', '{"lifetime": 1e15}'])
+def test_a_lifetime_that_makes_no_sense(server: DevServer, body: str) -> None:
+    assert fetch(f"{server.url}/-/tokens", "PUT", body)[0] == 400
+    assert fetch(server.credentials_uri)[0] == 200

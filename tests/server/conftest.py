@@ -15,6 +15,8 @@ from tests.server.uploads import Scene, content
 BUCKET = uploads.BUCKET
 KEYS = Credentials("test-id", "test-secret")
 TOKENS = ("token-1", "token-2", "token-3", "token-4")
+SPENT_TOKENS = ("spent-1", "spent-2", "spent-3", "spent-4")
+"""For a test that lets them expire: the server remembers it, and whatever runs later needs its own."""
 IMPATIENT = RetryPolicy(max_elapsed=20.0, base_delay=0.01, max_delay=0.02)
 """Retries at once: what is tested is whether, not how long after."""
 
@@ -25,7 +27,9 @@ _numbers = count()
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    with DevServer(tmp_path_factory.mktemp("oss"), buckets=(BUCKET,), security_tokens=TOKENS) as server:
+    with DevServer(
+        tmp_path_factory.mktemp("oss"), buckets=(BUCKET,), security_tokens=(*TOKENS, *SPENT_TOKENS)
+    ) as server:
         yield server
         assert "Traceback" not in server.log_text()
 

@@ -23,7 +23,7 @@ from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, RetryP
 from airflow_provider_oss_resume.oss.limits import MIB
 from airflow_provider_oss_resume.upload import ObjectOptions, UploadRequest, completion
 from tests.fakes import RenewableProvider
-from tests.server.conftest import TOKENS, ClientFactory
+from tests.server.conftest import SPENT_TOKENS, ClientFactory
 from tests.server.uploads import BUCKET, PARTS, SIZE, Scene, content
 
 LOST = FaultKind.DROP_REPLY
@@ -77,7 +77,7 @@ def test_a_part_that_always_arrives_damaged_fails_the_try_and_names_it(scene: Sc
 
 
 def test_a_token_that_expires_on_the_way_is_renewed(scene: Scene, make_client: ClientFactory) -> None:
-    provider = RenewableProvider(list(TOKENS))
+    provider = RenewableProvider(list(SPENT_TOKENS))
     scene.client = make_client(scene.server.url, provider)
     scene.fault(FaultKind.EXPIRE_TOKEN, "UploadPart", part_number=4)
     scene.fault(FaultKind.EXPIRE_TOKEN, COMPLETE)

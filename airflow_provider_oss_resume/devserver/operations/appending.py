@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from airflow_provider_oss_resume.devserver.attributes import attributes_of
 from airflow_provider_oss_resume.devserver.call import Call
-from airflow_provider_oss_resume.devserver.errors import OSSError, entity_too_large
+from airflow_provider_oss_resume.devserver.errors import OSSError, entity_too_large, invalid_argument
 from airflow_provider_oss_resume.devserver.intake import Received, discard_on_error, receive
 from airflow_provider_oss_resume.devserver.operations.objects import check_writable, store
 from airflow_provider_oss_resume.devserver.reply import Reply, crc_header, quoted
@@ -34,6 +34,8 @@ async def append_object(call: Call) -> Reply:
 
 def _appendable(call: Call) -> ObjectRecord | None:
     check_writable(call)
+    if not call.request.query.get("position"):
+        raise invalid_argument("AppendObject needs the parameter position.", "position", "")
     position = call.request.number("position", 0, 0, MAX_PUT_SIZE)
     record = call.storage.objects.find(call.bucket_name, call.key)
     if record is not None and record.type is not ObjectType.APPENDABLE:

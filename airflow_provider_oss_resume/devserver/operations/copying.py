@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from airflow_provider_oss_resume.devserver import encryption
+from airflow_provider_oss_resume.devserver.addressing import parse_query
 from airflow_provider_oss_resume.devserver.attributes import attributes_of, encryption_reply
 from airflow_provider_oss_resume.devserver.call import Call
 from airflow_provider_oss_resume.devserver.errors import (
@@ -96,14 +97,15 @@ async def _copied(call: Call, source: Source) -> Received:
 
 
 def _source(call: Call) -> Source:
-    text = unquote(call.request.header(_PREFIX).split("?", 1)[0])
+    path, _, query = call.request.header(_PREFIX).partition("?")
+    text = unquote(path)
     bucket, _, key = text.removeprefix("/").partition("/")
     if not bucket or not key:
         raise invalid_argument("Copy Source must mention the source bucket and key.", _PREFIX, text)
     if call.storage.buckets.find(bucket) is None:
         raise no_such_bucket(bucket)
     record = call.storage.objects.find(bucket, key)
-    if record is None:
+    if record is None or parse_query(query.encode()).get("versionId", "null") != "null":
         raise no_such_key(key)
     if check_conditions(call.request.headers, record, f"{_PREFIX}-"):
         raise OSSError(304, "NotModified", "The source has not been modified.")

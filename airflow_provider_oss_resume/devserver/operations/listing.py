@@ -36,6 +36,8 @@ async def list_objects(call: Call) -> Reply:
 async def list_objects_v2(call: Call) -> Reply:
     """List objects, version 2: pages by ``continuation-token``, here the last key in hex."""
     request = call.request
+    if request.query["list-type"] != "2":
+        raise invalid_argument("The list type is not valid.", "list-type", request.query["list-type"])
     token, start = request.query.get("continuation-token", ""), request.query.get("start-after", "")
     selection, page = _objects(call, _key_of_token(token) or start)
     fields: Pairs = [

@@ -34,9 +34,15 @@ def open_storage(root: Path) -> Storage:
     """Open a root directory and clean up behind a killed server."""
     root.mkdir(parents=True, exist_ok=True)
     lock = _lock(root / "lock")
-    database = open_database(root / "state.sqlite")
+    try:
+        database = open_database(root / "state.sqlite")
+        living = _living(database)
+    except sqlite3.DatabaseError as error:
+        raise OSError(
+            f"the state in {str(root)!r} cannot be read ({error}): remove it, or give another --root"
+        ) from None
     blobs = BlobStore(root)
-    blobs.sweep(_living(database))
+    blobs.sweep(living)
     return Storage(Buckets(database), Objects(database), Uploads(database), blobs, lock)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import format_datetime
 
+from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss.credentials import Credentials
 from airflow_provider_oss_resume.oss.signing.request import SignableRequest
 
@@ -83,6 +84,8 @@ class SignerV1:
         additional_headers: Iterable[str] = (),  # noqa: ARG002 - V1 has none
     ) -> dict[str, str]:
         """Return the query parameters that sign a URL for ``expires`` seconds."""
+        if expires <= 0:
+            raise ConfigurationError(f"a URL cannot be signed for {expires} seconds: give 1 or more")
         deadline = str(int(now.timestamp()) + expires)
         added = {"OSSAccessKeyId": credentials.access_key_id, "Expires": deadline}
         if credentials.security_token:

@@ -101,7 +101,10 @@ def test_region_is_told_by_the_endpoint_or_not_at_all(endpoint: str, region: str
         ("https://:9000", "no legal host"),
         ("https://host:port", "no legal host or port"),
         ("https://host:99999", "no legal host or port"),
-        ("https://host:0", "https://host:0"),
+        ("https://host:0", "'https://host:0' has no legal host or port"),
+        ("http://a..b", "no legal host"),
+        ("http://1.2.3.4.5", "no legal host"),
+        ("http://999.1.1.1:9000", "no legal host"),
         ("http://[::1", "no legal host or port"),
         ("https://two words.com", "no legal host"),
         ("https://bücher.example", "no legal host"),
@@ -171,3 +174,10 @@ def test_legal_keys(key: str) -> None:
 def test_illegal_keys(key: str | None, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         require_key(key)
+
+
+@pytest.mark.parametrize("value", [5, b"k"])
+def test_what_is_no_text_is_refused_by_its_value(value: object) -> None:
+    for require in (parse_endpoint, require_bucket_name, require_key):
+        with pytest.raises(ConfigurationError, match=repr(value)):
+            require(value)

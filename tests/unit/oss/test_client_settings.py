@@ -77,3 +77,25 @@ def test_server_clock_is_ours_until_it_is_corrected() -> None:
     assert clock.now().timestamp() == 5001.0
     clock.set(1001.0)
     assert clock.now().timestamp() == 1001.0
+
+
+@pytest.mark.parametrize(
+    "region", ["cn hangzhou", "cn/hangzhou", "CN-HANGZHOU", "https://oss-cn-hangzhou.aliyuncs.com", "ü"]
+)
+def test_a_region_that_cannot_be_one(region: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"illegal region '{region}': give its id, such as 'cn-hangzhou'"):
+        OSSClient(CUSTOM, Credentials("id", "secret"), region)
+
+
+@pytest.mark.parametrize("product", ["", "a/b"])
+def test_a_product_that_cannot_be_one(product: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"illegal product '{product}': give 'oss', or 'oss-cloudbox'"):
+        OSSClient(HANGZHOU, Credentials("id", "secret"), product=product)
+
+
+@pytest.mark.parametrize("expires", [0, -5])
+@pytest.mark.parametrize("version", ["v1", "v4"])
+def test_a_url_that_would_be_over_already(version: str, expires: int) -> None:
+    client = OSSClient(HANGZHOU, Credentials("id", "secret"), signature_version=version)
+    with client, pytest.raises(ConfigurationError, match=f"cannot be signed for {expires} seconds"):
+        client.presign_get_object("examplebucket", "key", expires)

@@ -40,6 +40,9 @@ def test_incomplete_credentials_are_refused(key_id: str, secret: str) -> None:
         Credentials("hidden id", "secret"),
         Credentials("id", "secret", "hidden\r\nx: y"),
         Credentials("hidden-ü", "secret"),
+        Credentials("id", "hidden\n"),
+        Credentials("id", "hidden \ud800"),
+        Credentials("id", 5),  # type: ignore[arg-type]
     ],
 )
 def test_credentials_that_no_header_can_carry_are_refused_and_not_shown(credentials: Credentials) -> None:

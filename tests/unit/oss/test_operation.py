@@ -65,3 +65,27 @@ def test_header_values_may_be_any_text() -> None:
 def test_text_that_has_no_utf_8_is_refused(query: Mapping[str, str], headers: Mapping[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="is not valid Unicode"):
         upload_part(query, headers)
+
+
+@pytest.mark.parametrize("name", ["DeleteObject", "PutObject", "AbortMultipartUpload", "HeadObject"])
+def test_without_a_key_a_request_would_be_about_the_bucket(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="no key"):
+        Operation(name, "DELETE", "examplebucket")
+    with pytest.raises(ConfigurationError, match="no bucket"):
+        Operation(name, "DELETE", None, "key")
+
+
+def test_no_upload_id_at_all() -> None:
+    with pytest.raises(ConfigurationError, match="no upload id"):
+        upload_part({"partNumber": "1", "uploadId": None})  # type: ignore[dict-item]
+
+
+def test_a_header_is_a_text() -> None:
+    with pytest.raises(ConfigurationError, match="header x-oss-meta-a is a int: give a text"):
+        upload_part({}, {"x-oss-meta-a": 5})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("body", ["text", None, iter([b"x"])])
+def test_a_body_has_bytes_and_a_length(body: object) -> None:
+    with pytest.raises(ConfigurationError, match=r"the body of PutObject is a .*: give bytes"):
+        Operation("PutObject", "PUT", "examplebucket", "k", body=body)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_oss_resume.exceptions import IntegrityError, TransportError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, IntegrityError, TransportError
 from airflow_provider_oss_resume.oss import replies
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.messages import HTTPReply
@@ -91,3 +91,25 @@ def test_a_listing_must_go_on() -> None:
 
 def test_copy_source_is_encoded() -> None:
     assert replies.copy_source(("examplebucket", "a b/数+.csv")) == "/examplebucket/a%20b/%E6%95%B0%2B.csv"
+
+
+@pytest.mark.parametrize("source", [("Bucket", "k"), ("examplebucket", "/k"), ("examplebucket", "\ud800")])
+def test_a_source_of_a_copy_that_cannot_be(source: tuple[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="illegal"):
+        replies.copy_source(source)
+
+
+@pytest.mark.parametrize(("first", "last"), [(5, 2), (-1, 3), ("0", "1"), (0, 1.5), (0, None), (False, True)])
+def test_a_range_that_oss_would_answer_with_the_whole_object(first: object, last: object) -> None:
+    with pytest.raises(ConfigurationError, match="illegal range of bytes"):
+        replies.require_range(first, last)
+
+
+def test_a_legal_range() -> None:
+    replies.require_range(0, 0)
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_other_bytes_in_memory_are_compared_too(kind: type) -> None:
+    with pytest.raises(IntegrityError, match="has CRC-64 7 in OSS"):
+        replies.require_sent(HTTPReply(200, {CRC: "7"}), kind(b"hello world"), "part 3")

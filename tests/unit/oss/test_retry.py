@@ -187,3 +187,9 @@ class TestBudget:
         retrier = Retrier(RetryPolicy(), spent, bench.clock.sleep, bench.retrier.on_retry, bench.clock, constant(0.0))
         retrier.call(Script([RESET, "done"]))
         assert bench.clock.slept == [2.0]
+
+
+@pytest.mark.parametrize("name", ["max_elapsed", "base_delay", "max_delay"])
+def test_a_policy_of_no_number(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="illegal retry policy"):
+        RetryPolicy(**{name: float("nan")})

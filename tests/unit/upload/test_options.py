@@ -182,3 +182,32 @@ def test_what_is_just_legal_is_taken() -> None:
 
 def test_an_unknown_header_has_no_place() -> None:
     assert places("x-oss-unknown") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"metadata": {"a": "\udcff"}}, "metadata 'a' is not valid Unicode"),
+        ({"tags": {"\udcff": "a"}}, "tags .* is not valid Unicode"),
+        ({"content_type": "\udcff"}, "option 'content_type' is not valid Unicode"),
+        ({"metadata": {"A": "1", "a": "2"}}, "metadata has a name twice, in upper and lower case"),
+        ({"headers": {"Expires": "1", "expires": "2"}}, "headers has a name twice"),
+        (
+            {"headers": {"x-oss-object-acl": "open"}},
+            "header x-oss-object-acl 'open': use one of default, private",
+        ),
+        ({"headers": {"X-OSS-Storage-Class": "standard"}}, "unknown header X-OSS-Storage-Class 'standard'"),
+        ({"headers": {"x-oss-server-side-encryption": "AES"}}, "'AES': use one of AES256, KMS, SM4"),
+        ({"headers": {"x-oss-forbid-overwrite": "yes"}}, "'yes': use one of true, false"),
+        ({"headers": {"x-oss-traffic-limit": "1"}}, "traffic_limit 1 is out of bounds"),
+        ({"headers": {"x-oss-traffic-limit": "10M"}}, "traffic_limit '10M' is out of bounds"),
+        ({"replace": "no"}, "replace is 'no': give True or False"),
+    ],
+)
+def test_what_oss_would_refuse_only_at_the_end(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        ObjectOptions(**options)
+
+
+def test_tags_may_differ_by_case() -> None:
+    assert ObjectOptions(tags={"A": "1", "a": "2"}).tags == {"A": "1", "a": "2"}

@@ -76,3 +76,15 @@ def test_the_result_is_plain_values_and_the_crc_a_text() -> None:
         "duration_s": 1.235,
         "upload_id": "",
     }
+
+
+@pytest.mark.parametrize("name", ["sequential", "verify_resume", "adopt_uploads", "callback_required"])
+def test_the_text_false_is_not_taken_for_true(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is 'False': give True or False"):
+        UploadRequest("a.bin", "examplebucket", "k", **{name: "False"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["options", "master_key"])
+def test_arguments_of_another_kind(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} is .*: give "):
+        UploadRequest("a.bin", "examplebucket", "k", **{name: "x"})  # type: ignore[arg-type]

@@ -70,6 +70,12 @@ def test_a_device_is_refused() -> None:
         LocalFile("/dev/null").open()
 
 
+@pytest.mark.parametrize("path", ["/proc/self/status", "/proc/self/mem"])
+def test_a_file_without_a_size_is_not_taken_for_empty(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="has bytes but no size"):
+        LocalFile(path).open()
+
+
 def test_a_path_that_no_file_can_have() -> None:
     with pytest.raises(ConfigurationError, match="cannot be opened: embedded null byte"):
         LocalFile("a\0b").open()
