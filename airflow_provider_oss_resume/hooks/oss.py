@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_oss_resume.hooks.settings import ConnectionSettings
     from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
     from airflow_provider_oss_resume.oss.encryption import MasterKey
+
+log = logging.getLogger(__name__)
 
 _TEST_KEY = "airflow-provider-oss-resume/connection-test"
 
@@ -208,10 +211,13 @@ class OSSResumeHook(BaseHook):
 
 
 def _network(settings: ConnectionSettings) -> NetworkSettings:
+    from airflow_provider_oss_resume.hooks.network import unused_proxy
     from airflow_provider_oss_resume.oss import NetworkSettings
 
     if isinstance(settings.verify, str) and not os.path.exists(settings.verify):
         raise ConfigurationError(f"no CA bundle at {settings.verify!r} on this worker: correct verify, or leave it out")
+    if settings.proxies is None and not settings.trust_env and (name := unused_proxy(settings.endpoint, os.environ)):
+        log.info('the proxy that %s names is not used: that takes "trust_env": true in the connection\'s extra', name)
     return NetworkSettings(
         connect_timeout=settings.connect_timeout,
         send_timeout=settings.send_timeout,

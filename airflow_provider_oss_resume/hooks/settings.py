@@ -39,7 +39,8 @@ class ConnectionSettings:
     :param verify: check TLS certificates; a path names a CA bundle.
     :param checkpoint_keys: Fernet keys, the newest first, separated by commas.
     :param source: where the credentials come from, if they are not the key itself.
-    :param proxies: ``None`` for those of the environment, if that is trusted.
+    :param proxies: ``None`` where the connection says nothing of them.
+    :param trust_env: use those of the environment then.
     :param encryption: of objects on the client's side; ``None`` where the connection has no keys for it.
     """
 
@@ -59,7 +60,7 @@ class ConnectionSettings:
     source: SourceSettings = field(default_factory=SourceSettings)
     send_timeout: float = 60.0
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    trust_env: bool = True
+    trust_env: bool = False
 
 
 def read_settings(connection: ConnectionFields) -> ConnectionSettings:
@@ -89,7 +90,7 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
         source=source,
         send_timeout=connection.seconds("send_timeout", 60.0),
         proxies=read_proxies(connection),
-        trust_env=connection.flag("trust_env", True),
+        trust_env=connection.flag("trust_env", False),
     )
 
 

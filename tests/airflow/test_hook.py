@@ -179,6 +179,17 @@ def test_a_connection_of_the_official_type(env: pytest.MonkeyPatch, oss: DevServ
     assert hook_of(env, official).test_connection()[0]
 
 
+@pytest.mark.parametrize("extra", [{}, {"trust_env": True}, {"proxies": {}}], ids=["", "asked for", "declined"])
+def test_a_proxy_that_nobody_asked_for_is_not_used_and_told_of(
+    env: pytest.MonkeyPatch, oss: DevServer, caplog: pytest.LogCaptureFixture, extra: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.INFO)
+    env.setenv("http_proxy", "http://hidden:hidden@127.0.0.1:1")
+    assert hook_of(env, own(oss, extra=extra)).test_connection()[0]  # this machine is never behind a proxy
+    assert ('the proxy that http_proxy names is not used: that takes "trust_env": true' in caplog.text) is (not extra)
+    assert "hidden" not in caplog.text
+
+
 @pytest.mark.parametrize("named", ["", bucket.NAME], ids=["no bucket", "bucket"])
 def test_a_wrong_secret(env: pytest.MonkeyPatch, oss: DevServer, named: str) -> None:
     works, said = hook_of(env, own(oss, password="wrong-secret", schema=named)).test_connection()

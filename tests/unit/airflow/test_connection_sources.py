@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.hooks.network import unused_proxy
 from airflow_provider_oss_resume.hooks.settings import ConnectionFields, ConnectionSettings, read_settings
 from airflow_provider_oss_resume.oss.credential_sources import KINDS, SourceSettings
 from airflow_provider_oss_resume.provider_info import CONNECTION_FIELDS
@@ -80,7 +81,7 @@ class TestSource:
 class TestNetwork:
     def test_nothing_said(self) -> None:
         settings = read()
-        assert (settings.proxies, settings.trust_env, settings.send_timeout) == (None, True, 60.0)
+        assert (settings.proxies, settings.trust_env, settings.send_timeout) == (None, False, 60.0)
 
     def test_one_proxy_for_both_schemes(self) -> None:
         proxy = "http://user:hidden@proxy.example.com:3128"
@@ -92,9 +93,23 @@ class TestNetwork:
         assert read(proxies={"https": "http://a:1"}).proxies == {"https": "http://a:1"}
         assert read(proxies={}).proxies == {}
 
-    @pytest.mark.parametrize(("given", "meant"), [(False, False), ("false", False), ("True", True), ("", True)])
+    @pytest.mark.parametrize(("given", "meant"), [(True, True), ("true", True), ("False", False), ("", False)])
     def test_the_environment(self, given: object, meant: bool) -> None:
         assert read(trust_env=given).trust_env is meant
+
+    @pytest.mark.parametrize(
+        ("endpoint", "environ", "name"),
+        [
+            (HANGZHOU, {"HTTPS_PROXY": "http://p:1"}, "HTTPS_PROXY"),
+            (HANGZHOU, {"http_proxy": "http://p:1", "all_proxy": "http://p:1"}, "all_proxy"),
+            (HANGZHOU, {"HTTP_PROXY": "http://p:1", "https_proxy": ""}, ""),
+            ("http://127.0.0.1:9000", {"http_proxy": "http://p:1"}, "http_proxy"),
+        ],
+    )
+    def test_a_proxy_that_nobody_asked_for_is_known_by_name(
+        self, endpoint: str, environ: dict[str, str], name: str
+    ) -> None:
+        assert unused_proxy(endpoint, environ) == name
 
     @pytest.mark.parametrize(
         ("extra", "said"),
