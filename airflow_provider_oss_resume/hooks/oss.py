@@ -112,13 +112,16 @@ class OSSResumeHook(BaseHook):
                 f"connection {self.oss_conn_id!r} has no key for client-side encryption: "
                 "put an RSA key in PEM form into its extra as cse_public_key, and as cse_private_key to resume"
             )
-        return RSAMasterKey(
-            keys.public_key or None,
-            keys.private_key or None,
-            passphrase=keys.passphrase or None,
-            scheme=keys.scheme,
-            description=keys.description,
-        )
+        try:
+            return RSAMasterKey(
+                keys.public_key or None,
+                keys.private_key or None,
+                passphrase=keys.passphrase or None,
+                scheme=keys.scheme,
+                description=keys.description,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(f"connection {self.oss_conn_id!r}, cse_ settings in its extra: {error}") from error
 
     @property
     def checkpoint_keys(self) -> list[str]:
