@@ -41,7 +41,7 @@ class UploadRequest:
     :param upload_id: of an upload of this key to go on with where there is no usable checkpoint; begun
         by anybody.
     :param callback_required: ``False`` makes a callback that OSS could not make a warning.
-    :param master_key: encrypts the object on this side, as the official SDKs do.
+    :param master_key: encrypts the object on this side, as the official SDKs do; not with ``upload_id``.
     :param options: what the object shall be.
     :raises ConfigurationError: one of these cannot work.
     """
@@ -67,10 +67,11 @@ class UploadRequest:
         require_key(self.key)
         if self.part_size is not None:
             require_part_size(self.part_size)
-        if self.master_key is not None and self.part_size and self.part_size % 16:
-            raise ConfigurationError(
-                f"part_size {self.part_size} is no multiple of 16, as client-side encryption needs"
-            )
+        for name in ("sequential", "verify_resume", "adopt_uploads", "callback_required"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigurationError(f"{name} is {getattr(self, name)!r:.60}: give True or False")
+        if self.master_key is not None:
+            self._require_encryptable()
         _require_between("max_concurrency", self.max_concurrency, 1, MAX_CONCURRENCY)
         _require_between("multipart_threshold", self.multipart_threshold, 0, limits.MAX_PUT_SIZE)
         if self.bandwidth_limit is not None:
@@ -79,6 +80,22 @@ class UploadRequest:
             raise ConfigurationError("no source: give the path of the file to upload")
         if not isinstance(self.source, (str, os.PathLike)) and not hasattr(self.source, "open"):
             raise ConfigurationError(f"source is {self.source!r:.60}: give the path of the file to upload")
+
+    def _require_encryptable(self) -> None:
+        if not all(hasattr(self.master_key, name) for name in ("wrap", "unwrap", "wrap_algorithm", "description")):
+            kind = type(self.master_key).__name__  # and not shown: it may be the key itself
+            raise ConfigurationError(
+                f"client-side encryption is given a {kind}: give an RSAMasterKey or a KMSMasterKey"
+            )
+        if self.part_size and self.part_size % 16:
+            raise ConfigurationError(
+                f"part_size {self.part_size} is no multiple of 16, as client-side encryption needs"
+            )
+        if self.upload_id:
+            raise ConfigurationError(
+                f"upload_id {self.upload_id!r:.60} with client-side encryption: the key of an upload that others began "
+                "is not at hand; leave upload_id out to start afresh"
+            )
 
     def digest(self) -> str:
         """Return a hash of what is fixed at Initiate: an upload begun otherwise cannot be continued."""
