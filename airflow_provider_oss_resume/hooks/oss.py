@@ -178,8 +178,8 @@ class OSSResumeHook(BaseHook):
         from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
 
         connection = self.get_connection(self.oss_conn_id)
-        extra = connection.extra_dejson
-        if self._credentials_provider is not None and isinstance(extra, dict):
+        extra, replaced = connection.extra_dejson, self._credentials_provider is not None
+        if replaced and isinstance(extra, dict):
             # What the connection says of credentials is neither needed nor used.
             extra = {name: value for name, value in extra.items() if name not in SOURCE_NAMES}
             extra["auth_type"] = "provider"
@@ -189,8 +189,8 @@ class OSSResumeHook(BaseHook):
                 conn_type=connection.conn_type or "",
                 host=connection.host or "",
                 port=connection.port,
-                login=connection.login or "",
-                password=connection.password or "",
+                login="" if replaced else connection.login or "",
+                password="" if replaced else connection.password or "",
                 schema=connection.schema or "",
                 extra=extra,
             )

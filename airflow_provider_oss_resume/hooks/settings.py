@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_oss_resume.hooks.authentication import read_source, require_keys
+from airflow_provider_oss_resume.hooks.authentication import read_keys, read_source, require_keys
 from airflow_provider_oss_resume.hooks.fields import ConnectionFields
 from airflow_provider_oss_resume.hooks.network import read_proxies, read_verify
 from airflow_provider_oss_resume.oss.credential_sources import SourceSettings
@@ -69,8 +69,7 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
     :raises ConfigurationError: it lacks something; the message names the connection and the field.
     """
     extra = _require_object(connection)
-    access_key_id = connection.login.strip() or connection.text("access_key_id")
-    access_key_secret = connection.password.strip() or connection.text("access_key_secret")
+    access_key_id, access_key_secret = read_keys(connection)
     source = read_source(connection)
     require_keys(connection, source.kind, access_key_id, access_key_secret)
     return ConnectionSettings(

@@ -32,7 +32,12 @@ class NetworkSettings:
     trust_env: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse timeouts that would fail every request or wait for ever."""
+        """Refuse timeouts that would fail every request or wait for ever, and what is of another type."""
         for name in ("connect_timeout", "send_timeout", "read_timeout"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ConfigurationError(f"{name} is {getattr(self, name)!r}: give seconds above 0")
+            seconds = getattr(self, name)
+            if not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
+                raise ConfigurationError(f"{name} is {seconds!r}: give seconds above 0")
+        if not isinstance(self.verify, (bool, str)):
+            raise ConfigurationError(f"verify is {self.verify!r:.60}: give True, False or the path of a CA bundle")
+        if self.proxies is not None and not isinstance(self.proxies, Mapping):  # not shown: it may hold a password
+            raise ConfigurationError('proxies is no mapping: write it as {"https": "http://host:port"}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from airflow_provider_oss_resume.oss.network import NetworkSettings
 from airflow_provider_oss_resume.oss.retry import RetryPolicy
 from airflow_provider_oss_resume.oss.signing import Signer, SignerV1, SignerV4
 from airflow_provider_oss_resume.version import __version__
+
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 USER_AGENT = f"airflow-provider-oss-resume/{__version__} Python/{platform.python_version()}"
 
@@ -46,6 +49,8 @@ def make_signer(version: str, endpoint: Endpoint, region: str | None, product: s
             f"endpoint '{endpoint}' does not tell its region, which signature V4 needs: "
             "set the region, such as 'cn-hangzhou', in the connection"
         )
+    if not _REGION.fullmatch(found):
+        raise ConfigurationError(f"illegal region {found!r:.60}: write it as 'cn-hangzhou'")
     return SignerV4(found, product)
 
 

@@ -66,6 +66,22 @@ class TestSource:
             ({"auth_type": "oidc", "duration_seconds": -900}, "duration_seconds is '-900'"),
             ({"auth_type": "ram_role_arn", "password": ""}, "no access key secret, fill login and password"),
             ({"auth_type": "sts", "login": "", "security_token": "t"}, "no access key id, fill login"),
+            ({"access_key_id": "another-id"}, "login and access_key_id in its extra are not the same, keep one"),
+            ({"access_key_secret": "hidden"}, "password and access_key_secret in its extra are not the same, keep one"),
+            (
+                {"auth_type": "env"},
+                "an access key means nothing to auth_type 'env', set auth_type to 'ak', or leave log",
+            ),
+            (
+                {"auth_type": "oidc", "login": "", "password": "", "access_key_secret": "hidden"},
+                "an access key means nothing to auth_type 'oidc'",
+            ),
+            (
+                {"auth_type": "uri", "login": "", "password": "", "security_token": "hidden"},
+                "security_token means nothing to auth_type 'uri', set auth_type to 'ak' or 'sts' or 'ram_role_arn'",
+            ),
+            ({"auth_type": "ram_role_arn", "policy": "{hidden"}, "policy is no JSON object, write it as {"),
+            ({"auth_type": "ram_role_arn", "policy": ["hidden"]}, "policy is no JSON object"),
         ],
     )
     def test_what_is_wrong_is_named(self, extra: dict[str, Any], said: str) -> None:
@@ -73,6 +89,11 @@ class TestSource:
             read(**extra)
         assert str(caught.value).startswith("connection 'c': ")
         assert said in str(caught.value)
+        assert "hidden" not in str(caught.value)
+
+    def test_a_key_that_stands_twice_and_is_the_same(self) -> None:
+        settings = read(access_key_id=" an-id", access_key_secret="a-secret")
+        assert (settings.access_key_id, settings.access_key_secret) == ("an-id", "a-secret")
 
     def test_the_form_offers_every_kind(self) -> None:
         assert tuple(CONNECTION_FIELDS["auth_type"]["schema"]["enum"]) == KINDS

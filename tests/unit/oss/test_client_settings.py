@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,28 @@ def test_unknown_signature_version() -> None:
 def test_timeouts_that_fail_always_or_never(name: str, value: float) -> None:
     with pytest.raises(ConfigurationError, match=f"{name} is .*: give seconds above 0"):
         NetworkSettings(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"connect_timeout": "5"}, "connect_timeout is '5': give seconds above 0"),
+        ({"verify": 5}, "verify is 5: give True, False or the path of a CA bundle"),
+        ({"verify": None}, "verify is None"),
+        ({"proxies": "http://u:hidden@h:1"}, 'proxies is no mapping: write it as {"https": "http://host:port"}'),
+    ],
+)
+def test_network_settings_of_another_type(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        NetworkSettings(**settings)
+    assert said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("region", ["cn hangzhou", "cn-hangzhou/x", "CN-Hangzhou", "-", "cn-hangzhou\nx"])
+def test_a_region_that_cannot_be(region: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"illegal region .*: write it as 'cn-hangzhou'"):
+        OSSClient(HANGZHOU, Credentials("id", "secret"), region)
 
 
 def test_missing_ca_bundle(tmp_path: Path) -> None:
