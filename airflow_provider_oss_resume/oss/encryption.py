@@ -135,10 +135,10 @@ class KMSMasterKey:
     wrap_algorithm: str = "KMS/ALICLOUD"
 
     def wrap(self, secret: bytes) -> bytes:
-        return self.encrypt(base64.b64encode(secret))
+        return _require_bytes("encrypt", self.encrypt(base64.b64encode(secret)))
 
     def unwrap(self, wrapped: bytes) -> bytes:
-        return _decode(self.decrypt(wrapped), "the key that the KMS decrypted")
+        return _decode(_require_bytes("decrypt", self.decrypt(wrapped)), "the key that the KMS decrypted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +230,13 @@ def unwrap(wrapped: WrappedKey, masters: Sequence[MasterKey]) -> ContentKey:
     if len(key) != _KEY_LENGTH or len(start) != _START_LENGTH:
         raise ConfigurationError("the object's key was wrapped with another master key than this one")
     return ContentKey(key, start)
+
+
+def _require_bytes(name: str, value: object) -> bytes:
+    if not isinstance(value, bytes) or not value:  # not shown: it may be a key
+        kind = "no bytes at all" if value == b"" else f"a {type(value).__name__}"
+        raise ConfigurationError(f"{name} of the KMSMasterKey gave {kind}: let it return the bytes that the KMS gave")
+    return value
 
 
 def _decode(text: str | bytes, what: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -99,7 +100,15 @@ class UploadRequest:
 
     def digest(self) -> str:
         """Return a hash of what is fixed at Initiate: an upload begun otherwise cannot be continued."""
-        return self.options.digest(self.key) + ("-sequential" if self.sequential else "")
+        described = self.master_key.description if self.master_key is not None else ""
+        return "".join(
+            (
+                self.options.digest(self.key),
+                "-sequential" if self.sequential else "",
+                # Initiate and every part carry it, and OSS refuses parts that carry another.
+                f"-{hashlib.sha256(described.encode()).hexdigest()[:16]}" if described else "",
+            )
+        )
 
     def as_source(self) -> Source:
         """Return the source; a path is that of a local file."""

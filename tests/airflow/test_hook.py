@@ -116,6 +116,40 @@ def test_secrets_are_masked_whatever_field_they_stand_in(env: pytest.MonkeyPatch
     assert redact(", ".join(fields["extra"].values())) == ", ".join(["***"] * 5)
 
 
+def test_checkpoint_keys_of_the_connection_stand_above_those_of_the_configuration(env: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id", "password": "a-secret"}
+    assert hook_of(env, connection).checkpoint_keys == []
+    env.setenv("AIRFLOW__OSS_RESUME__CHECKPOINT_KEYS", "new, old")
+    assert hook_of(env, connection).checkpoint_keys == ["new", "old"]
+    own_keys = {**connection, "extra": {"checkpoint_secret_keys": "mine"}}
+    assert hook_of(env, own_keys).checkpoint_keys == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (
+            {},
+            "connection 'oss_default' has no key for client-side encryption: put an RSA key in PEM form into its extra",
+        ),
+        (
+            {"cse_private_key": "hidden"},
+            "connection 'oss_default', cse_ settings in its extra: the RSA private key can",
+        ),
+        (
+            {"cse_public_key": "hidden", "cse_scheme": "none"},
+            "its extra: unknown RSA scheme 'none': use 'pkcs1' or 'oa",
+        ),
+    ],
+)
+def test_a_master_key_that_cannot_be(env: pytest.MonkeyPatch, extra: dict[str, str], said: str) -> None:
+    connection = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id", "password": "a-secret", "extra": extra}
+    with pytest.raises(ConfigurationError) as caught:
+        _ = hook_of(env, connection).master_key
+    assert said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
 # ---------------------------------------------------------------- refusing
 
 BAD = {

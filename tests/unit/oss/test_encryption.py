@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.encryption import RSAMasterKey
+from airflow_provider_oss_resume.oss.encryption import KMSMasterKey, RSAMasterKey
 
 ONE, OTHER = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
 CURVE = ec.generate_private_key(ec.SECP256R1())
@@ -80,6 +80,19 @@ def test_both_keys_of_a_pair(scheme: str) -> None:
     key = RSAMasterKey(public(ONE), LOCKED, passphrase="hidden phrase", scheme=scheme)
     assert key.unwrap(key.wrap(bytes(32))) == bytes(32)
     assert "hidden" not in repr(key)
+
+
+@pytest.mark.parametrize(("given", "said"), [("hidden", "a str"), (None, "a NoneType"), (b"", "no bytes at all")])
+def test_a_kms_that_gives_something_else(given: Any, said: str) -> None:
+    kms = KMSMasterKey(encrypt=lambda _: given, decrypt=lambda _: given)
+    for name, call in (("encrypt", kms.wrap), ("decrypt", kms.unwrap)):
+        with pytest.raises(ConfigurationError, match=f"^{name} of the KMSMasterKey gave {said}: let it return"):
+            call(bytes(32))
+
+
+def test_a_kms_that_decrypts_to_something_else() -> None:
+    with pytest.raises(ConfigurationError, match="the key that the KMS decrypted is not Base64"):
+        KMSMasterKey(encrypt=bytes, decrypt=lambda _: b"hidden!").unwrap(b"w")
 
 
 def test_a_public_key_alone_cannot_read() -> None:
