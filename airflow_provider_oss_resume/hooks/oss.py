@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from dataclasses import replace
@@ -178,7 +179,7 @@ class OSSResumeHook(BaseHook):
         from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
 
         connection = self.get_connection(self.oss_conn_id)
-        extra, replaced = connection.extra_dejson, self._credentials_provider is not None
+        extra, replaced = _extra_of(connection), self._credentials_provider is not None
         if replaced and isinstance(extra, dict):
             # What the connection says of credentials is neither needed nor used.
             extra = {name: value for name, value in extra.items() if name not in SOURCE_NAMES}
@@ -211,6 +212,20 @@ class OSSResumeHook(BaseHook):
             "relabeling": provider_info.RELABELING,
             "placeholders": provider_info.PLACEHOLDERS,
         }
+
+
+def _extra_of(connection: Any) -> Any:
+    """Return what extra holds, a text that is no JSON as it is: Airflow makes an empty object of that.
+
+    The upload would then go on with another endpoint, another key and no proxy.
+    """
+    found, text = connection.extra_dejson, connection.extra
+    if found == {} and isinstance(text, str) and text.strip():
+        try:
+            json.loads(text)
+        except ValueError:
+            return text
+    return found
 
 
 def _network(settings: ConnectionSettings) -> NetworkSettings:

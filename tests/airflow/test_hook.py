@@ -150,6 +150,14 @@ def test_a_master_key_that_cannot_be(env: pytest.MonkeyPatch, extra: dict[str, s
     assert "hidden" not in str(caught.value)
 
 
+@pytest.mark.parametrize("extra", ['{"region": "hidden"', "hidden", "[1]", "null"])
+def test_an_extra_that_is_no_object_is_not_taken_for_an_empty_one(env: pytest.MonkeyPatch, extra: str) -> None:
+    connection = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id", "password": "a-secret", "extra": extra}
+    with pytest.raises(ConfigurationError, match="connection 'oss_default': extra is no JSON object, write") as caught:
+        _ = hook_of(env, connection).settings
+    assert "hidden" not in str(caught.value)
+
+
 # ---------------------------------------------------------------- refusing
 
 BAD = {
