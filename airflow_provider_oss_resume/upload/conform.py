@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
+from airflow_provider_oss_resume.exceptions import AccessDeniedError
 from airflow_provider_oss_resume.oss import OSSClient, limits
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part, StoredObject
 from airflow_provider_oss_resume.upload.completion import Expected, require_proof
@@ -26,7 +28,7 @@ _TAGS = "x-oss-tagging"
 def lacking(info: ObjectInfo, wanted: Mapping[str, str]) -> list[str]:
     """Return the names of wanted headers that an object does not have as wanted.
 
-    :param wanted: as given at Initiate, names in lower case. Tags can only be counted.
+    :param wanted: as given at Initiate, names in lower case. Of tags, headers only tell how many there are.
     """
     names = [name for name in wanted if name not in (_TAGS, *_NOT_OF_THE_OBJECT)]
     missing = [name for name in names if wanted[name] not in _spellings(info.headers.get(name, ""))]
@@ -50,6 +52,8 @@ def conform(client: OSSClient, to: Destination, wanted: Mapping[str, str], expec
     """
     info = head_or_none(client, to.bucket, to.key)
     missing = lacking(info, wanted) if info is not None else []
+    if info is not None and _TAGS in wanted and _TAGS not in missing and _has_other_tags(client, to, wanted[_TAGS]):
+        missing.append(_TAGS)
     if info is None or not missing:
         return None
     log.info("the upload was begun without %s: putting the object right inside OSS", ", ".join(missing))
@@ -63,6 +67,16 @@ def conform(client: OSSClient, to: Destination, wanted: Mapping[str, str], expec
     if after is None or after.crc64 is not None:  # OSS keeps no CRC-64 of parts it copied; their source was proved
         require_proof(f"{to.bucket}/{to.key}", stored, after, expected)
     return stored
+
+
+def _has_other_tags(client: OSSClient, to: Destination, wanted: str) -> bool:
+    try:
+        return client.get_object_tagging(to.bucket, to.key) != dict(parse_qsl(wanted, keep_blank_values=True))
+    except AccessDeniedError as error:
+        if error.code != "AccessDenied":
+            raise
+        log.info("the object has as many tags as were asked for; which ones may not be read (oss:GetObjectTagging)")
+        return False
 
 
 def _copy_in_parts(client: OSSClient, to: Destination, wanted: Mapping[str, str], plan: PartPlan) -> StoredObject:

@@ -149,6 +149,29 @@ def test_an_adopted_object_has_every_header_that_was_asked_for(
     assert bucket.get_object_tagging(key).tag_set.tagging_rule == WANTED.tags
 
 
+@pytest.mark.parametrize("may_read", [True, False])
+def test_other_tags_of_the_same_number_are_put_right(
+    server: DevServer,
+    client: OSSClient,
+    prefix: str,
+    big_file: Path,
+    caplog: pytest.LogCaptureFixture,
+    may_read: bool,
+) -> None:
+    caplog.set_level("INFO")
+    key = f"{prefix}tags"
+    client.initiate_multipart_upload(
+        BUCKET, key, {"content-type": "application/octet-stream", "x-oss-tagging": "run=1"}
+    )
+    if not may_read:
+        server.plan(FaultRule(FaultKind.REPLY, "GetObjectTagging", key=key, status=403, code="AccessDenied"))
+    options = ObjectOptions(tags={"run": "2"})
+    request = UploadRequest(big_file, BUCKET, key, part_size=PART, multipart_threshold=0, options=options)
+    assert Uploader(client, MemoryStore()).upload(request).recovered
+    assert client.get_object_tagging(BUCKET, key) == {"run": "2" if may_read else "1"}
+    assert ("oss:GetObjectTagging" in caplog.text) is (not may_read)
+
+
 def test_parts_listed_without_a_checksum_are_matched_by_md5(
     server: DevServer, client: OSSClient, prefix: str, big_file: Path
 ) -> None:
