@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from airflow_provider_oss_resume.exceptions import AccessDeniedError
+from airflow_provider_oss_resume.exceptions import AccessDeniedError, OSSResumeError
 from airflow_provider_oss_resume.oss import OSSClient, limits
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part, StoredObject
 from airflow_provider_oss_resume.upload.completion import Expected, require_proof
@@ -85,8 +85,15 @@ def _copy_in_parts(client: OSSClient, to: Destination, wanted: Mapping[str, str]
         parts = [_copy_part(client, to, upload_id, plan, part.number) for part in plan]
         return client.complete_multipart_upload(to.bucket, to.key, upload_id, parts, _of_the_object(to.headers))
     except BaseException:
-        client.abort_multipart_upload(to.bucket, to.key, upload_id)
+        _abort(client, to, upload_id)
         raise
+
+
+def _abort(client: OSSClient, to: Destination, upload_id: str) -> None:
+    try:
+        client.abort_multipart_upload(to.bucket, to.key, upload_id)
+    except OSSResumeError as error:  # told, and no more: it would hide why there was no copy
+        log.warning("upload %s, of a copy, could not be aborted, its parts go on being billed: %s", upload_id, error)
 
 
 def _of_the_object(headers: Mapping[str, str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ import oss2
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
+from airflow_provider_oss_resume.exceptions import AccessDeniedError
 from airflow_provider_oss_resume.oss import Credentials, OSSClient, limits
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import ObjectOptions, Uploader, UploadRequest
@@ -147,6 +148,37 @@ def test_an_adopted_object_has_every_header_that_was_asked_for(
     assert {name: head[name].encode("latin-1").decode() for name in expected} == expected
     assert bucket.get_object_acl(key).acl == "public-read"
     assert bucket.get_object_tagging(key).tag_set.tagging_rule == WANTED.tags
+
+
+@pytest.mark.parametrize("may_abort", [True, False])
+def test_a_copy_that_fails_is_told_and_thrown_away(
+    server: DevServer,
+    client: OSSClient,
+    prefix: str,
+    big_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    may_abort: bool,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_COPY_SIZE", 4 * PART)
+    key, store = f"{prefix}denied copy", MemoryStore()
+    begun_by_another(client, key, big_file.read_bytes())
+    server.plan(FaultRule(FaultKind.REPLY, "UploadPartCopy", key=key, status=403, code="AccessDenied", skip=2))
+    if not may_abort:
+        server.plan(FaultRule(FaultKind.REPLY, "AbortMultipartUpload", key=key, status=403, code="AccessDenied"))
+    request = UploadRequest(big_file, BUCKET, key, part_size=PART, multipart_threshold=0, options=WANTED)
+    with pytest.raises(AccessDeniedError, match="UploadPartCopy"):
+        Uploader(client, store).upload(request)
+    left = [upload.upload_id for upload in client.list_multipart_uploads(BUCKET) if upload.key == key]
+    assert len(left) == (0 if may_abort else 1)
+    assert all(f"upload {upload_id}, of a copy, could not be aborted" in caplog.text for upload_id in left)
+
+    server.clear_requests()
+    assert Uploader(client, store).upload(request).resumed  # the object is there, and only copied
+    assert parts_held(server, key) == []
+    assert client.head_object(BUCKET, key).storage_class == "IA"
+    for upload_id in left:
+        client.abort_multipart_upload(BUCKET, key, upload_id)
 
 
 @pytest.mark.parametrize("may_read", [True, False])
