@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_oss_resume.exceptions import CallbackFailedError, ConfigurationError
 from airflow_provider_oss_resume.oss.encryption import HEADER, ContentKey, KMSMasterKey
-from airflow_provider_oss_resume.upload import ObjectOptions
+from airflow_provider_oss_resume.upload import ObjectOptions, Owner
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content
 
 NOBODY = ObjectOptions(callback={"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "a=b"})
@@ -49,6 +49,24 @@ def test_an_upload_id_that_does_not_exist_is_named(scene: Scene) -> None:
     with pytest.raises(ConfigurationError, match=r"'0123456789ABCDEF0123456789ABCDEF'.*leave upload_id out"):
         scene.upload(upload_id="0123456789ABCDEF0123456789ABCDEF")
     assert scene.sent() == []
+
+
+def test_an_upload_named_by_its_id_that_an_earlier_try_completed_is_found_done(scene: Scene) -> None:
+    named = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    scene.upload(upload_id=named)
+    scene.server.clear_requests()
+    again = scene.uploader(owner=Owner(try_number=2)).upload(scene.request(upload_id=named))
+    scene.assert_done(again)
+    assert (scene.sent(), again.resumed) == ([], True)
+
+
+def test_an_upload_named_by_its_id_is_not_thrown_away_for_other_headers(scene: Scene) -> None:
+    named = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    scene.stop_after(3, upload_id=named)
+    result = scene.upload(upload_id=named, options=ObjectOptions(metadata={"run": "2"}))
+    scene.assert_done(result)
+    assert (result.upload_id, scene.sent()) == (named, list(range(4, PARTS + 1)))
+    assert scene.client.head_object(BUCKET, scene.key).metadata == {"run": "2"}
 
 
 def test_an_upload_whose_parts_do_not_fit_is_refused(scene: Scene) -> None:
