@@ -56,7 +56,8 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "proxy": {
         "label": "Proxy",
-        "description": "Such as http://proxy.example.com:3128. Otherwise those that the environment names.",
+        "description": "Such as http://proxy.example.com:3128. Those that the environment names are used only "
+        'with "trust_env": true in extra.',
         "schema": {"type": ["string", "null"]},
     },
     "connect_timeout": {

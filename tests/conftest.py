@@ -14,7 +14,10 @@ import signal
 import tempfile
 from pathlib import Path
 
-_FOREIGN = ("AIRFLOW_", "_AIRFLOW_", "ALIBABA_CLOUD_", "OSS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_FOREIGN = (
+    *("AIRFLOW_", "_AIRFLOW_", "ALIBABA_CLOUD_", "OSS_"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
+)
 
 
 def _clean_environment() -> None:

@@ -10,7 +10,9 @@ from airflow_provider_oss_resume.hooks.fields import ConnectionFields
 from airflow_provider_oss_resume.oss.credential_sources import SourceSettings, kind_of
 
 _ROLES = ("ram_role_arn", "oidc")
+_WITH_KEY = ("ak", "sts", "ram_role_arn")
 _MEANT_FOR: dict[str, tuple[str, ...]] = {
+    "security_token": _WITH_KEY,
     "role_arn": _ROLES,
     "role_session_name": _ROLES,
     "duration_seconds": _ROLES,
@@ -25,7 +27,7 @@ _MEANT_FOR: dict[str, tuple[str, ...]] = {
     "credentials_provider": ("provider",),
 }
 
-SOURCE_NAMES = frozenset(("auth_type", *_MEANT_FOR))
+SOURCE_NAMES = frozenset(("auth_type", "access_key_id", "access_key_secret", *_MEANT_FOR))
 
 
 def read_source(connection: ConnectionFields) -> SourceSettings:
@@ -62,14 +64,44 @@ def read_source(connection: ConnectionFields) -> SourceSettings:
 
 def _policy(connection: ConnectionFields) -> str:
     value = connection.extra.get("policy")  # JSON in JSON: as an object it needs no escapes
-    return json.dumps(value) if isinstance(value, Mapping) else connection.text("policy")
+    text = json.dumps(value) if isinstance(value, (Mapping, list)) else connection.text("policy")
+    try:
+        legal = not text or isinstance(json.loads(text), dict)
+    except ValueError:
+        legal = False
+    if not legal:
+        raise connection.refused('policy is no JSON object, write it as {"Version": "1", "Statement": [...]}')
+    return text
+
+
+def read_keys(connection: ConnectionFields) -> tuple[str, str]:
+    """Return access key id and secret from wherever they stand.
+
+    :raises ConfigurationError: they stand in two places that disagree; one of a pair with the other of
+        another would be nobody's.
+    """
+    return (
+        _either(connection, "login", connection.login.strip(), "access_key_id"),
+        _either(connection, "password", connection.password.strip(), "access_key_secret"),
+    )
+
+
+def _either(connection: ConnectionFields, name: str, value: str, other: str) -> str:
+    there = connection.text(other)
+    if value and there and value != there:
+        raise connection.refused(f"{name} and {other} in its extra are not the same, keep one")
+    return value or there
 
 
 def require_keys(connection: ConnectionFields, kind: str, access_key_id: str, access_key_secret: str) -> None:
-    """Refuse a connection that lacks the key it is to use, or half of one.
+    """Refuse a connection that lacks the key it is to use, or half of one, or that has one nobody uses.
 
     A role may be taken with the key of the environment instead.
     """
+    if kind not in _WITH_KEY and (access_key_id or access_key_secret):
+        raise connection.refused(
+            f"an access key means nothing to auth_type {kind!r}, set auth_type to 'ak', or leave login and password out"
+        )
     missing = [name for name, value in (("id", access_key_id), ("secret", access_key_secret)) if not value]
     if kind in ("ak", "sts") or (kind == "ram_role_arn" and len(missing) == 1):
         if missing:

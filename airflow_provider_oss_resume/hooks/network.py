@@ -32,6 +32,12 @@ def read_proxies(connection: ConnectionFields) -> Mapping[str, str] | None:
     return {scheme: _proxy(connection, "proxies", str(url or "")) for scheme, url in given.items()}
 
 
+def unused_proxy(endpoint: str, environ: Mapping[str, str]) -> str:
+    """Return the name of the variable whose proxy a client of the endpoint would use if it were told to."""
+    names = (f"{urlsplit(endpoint).scheme}_proxy", "all_proxy")
+    return next((one for name in names for one in (name, name.upper()) if environ.get(one)), "")
+
+
 def _proxy(connection: ConnectionFields, name: str, url: str) -> str:
     try:
         parts = urlsplit(url.strip())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_oss_resume.hooks.settings import ConnectionSettings
     from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
     from airflow_provider_oss_resume.oss.encryption import MasterKey
+
+log = logging.getLogger(__name__)
 
 _TEST_KEY = "airflow-provider-oss-resume/connection-test"
 
@@ -109,13 +113,16 @@ class OSSResumeHook(BaseHook):
                 f"connection {self.oss_conn_id!r} has no key for client-side encryption: "
                 "put an RSA key in PEM form into its extra as cse_public_key, and as cse_private_key to resume"
             )
-        return RSAMasterKey(
-            keys.public_key or None,
-            keys.private_key or None,
-            passphrase=keys.passphrase or None,
-            scheme=keys.scheme,
-            description=keys.description,
-        )
+        try:
+            return RSAMasterKey(
+                keys.public_key or None,
+                keys.private_key or None,
+                passphrase=keys.passphrase or None,
+                scheme=keys.scheme,
+                description=keys.description,
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(f"connection {self.oss_conn_id!r}, cse_ settings in its extra: {error}") from error
 
     @property
     def checkpoint_keys(self) -> list[str]:
@@ -172,8 +179,8 @@ class OSSResumeHook(BaseHook):
         from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
 
         connection = self.get_connection(self.oss_conn_id)
-        extra = connection.extra_dejson
-        if self._credentials_provider is not None and isinstance(extra, dict):
+        extra, replaced = _extra_of(connection), self._credentials_provider is not None
+        if replaced and isinstance(extra, dict):
             # What the connection says of credentials is neither needed nor used.
             extra = {name: value for name, value in extra.items() if name not in SOURCE_NAMES}
             extra["auth_type"] = "provider"
@@ -183,8 +190,8 @@ class OSSResumeHook(BaseHook):
                 conn_type=connection.conn_type or "",
                 host=connection.host or "",
                 port=connection.port,
-                login=connection.login or "",
-                password=connection.password or "",
+                login="" if replaced else connection.login or "",
+                password="" if replaced else connection.password or "",
                 schema=connection.schema or "",
                 extra=extra,
             )
@@ -207,11 +214,28 @@ class OSSResumeHook(BaseHook):
         }
 
 
+def _extra_of(connection: Any) -> Any:
+    """Return what extra holds, a text that is no JSON as it is: Airflow makes an empty object of that.
+
+    The upload would then go on with another endpoint, another key and no proxy.
+    """
+    found, text = connection.extra_dejson, connection.extra
+    if found == {} and isinstance(text, str) and text.strip():
+        try:
+            json.loads(text)
+        except ValueError:
+            return text
+    return found
+
+
 def _network(settings: ConnectionSettings) -> NetworkSettings:
+    from airflow_provider_oss_resume.hooks.network import unused_proxy
     from airflow_provider_oss_resume.oss import NetworkSettings
 
     if isinstance(settings.verify, str) and not os.path.exists(settings.verify):
         raise ConfigurationError(f"no CA bundle at {settings.verify!r} on this worker: correct verify, or leave it out")
+    if settings.proxies is None and not settings.trust_env and (name := unused_proxy(settings.endpoint, os.environ)):
+        log.info('the proxy that %s names is not used: that takes "trust_env": true in the connection\'s extra', name)
     return NetworkSettings(
         connect_timeout=settings.connect_timeout,
         send_timeout=settings.send_timeout,

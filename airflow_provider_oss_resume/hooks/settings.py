@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_oss_resume.hooks.authentication import read_source, require_keys
+from airflow_provider_oss_resume.hooks.authentication import read_keys, read_source, require_keys
 from airflow_provider_oss_resume.hooks.fields import ConnectionFields
 from airflow_provider_oss_resume.hooks.network import read_proxies, read_verify
 from airflow_provider_oss_resume.oss.credential_sources import SourceSettings
@@ -39,7 +39,8 @@ class ConnectionSettings:
     :param verify: check TLS certificates; a path names a CA bundle.
     :param checkpoint_keys: Fernet keys, the newest first, separated by commas.
     :param source: where the credentials come from, if they are not the key itself.
-    :param proxies: ``None`` for those of the environment, if that is trusted.
+    :param proxies: ``None`` where the connection says nothing of them.
+    :param trust_env: use those of the environment then.
     :param encryption: of objects on the client's side; ``None`` where the connection has no keys for it.
     """
 
@@ -59,7 +60,7 @@ class ConnectionSettings:
     source: SourceSettings = field(default_factory=SourceSettings)
     send_timeout: float = 60.0
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
-    trust_env: bool = True
+    trust_env: bool = False
 
 
 def read_settings(connection: ConnectionFields) -> ConnectionSettings:
@@ -68,8 +69,7 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
     :raises ConfigurationError: it lacks something; the message names the connection and the field.
     """
     extra = _require_object(connection)
-    access_key_id = connection.login.strip() or connection.text("access_key_id")
-    access_key_secret = connection.password.strip() or connection.text("access_key_secret")
+    access_key_id, access_key_secret = read_keys(connection)
     source = read_source(connection)
     require_keys(connection, source.kind, access_key_id, access_key_secret)
     return ConnectionSettings(
@@ -89,7 +89,7 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
         source=source,
         send_timeout=connection.seconds("send_timeout", 60.0),
         proxies=read_proxies(connection),
-        trust_env=connection.flag("trust_env", True),
+        trust_env=connection.flag("trust_env", False),
     )
 
 

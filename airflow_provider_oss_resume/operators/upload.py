@@ -80,6 +80,7 @@ class ResumableUploadOperator(BaseOperator):
     :param tags: up to 10 tags. (templated)
     :param server_side_encryption: ``AES256``, ``KMS`` or ``SM4``. (templated)
     :param kms_key_id: with ``KMS``. (templated)
+    :param server_side_data_encryption: ``SM4``, with ``KMS``. (templated)
     :param callback: upload callback, with ``callbackUrl`` and ``callbackBody``. (templated)
     :param callback_vars: its variables, names starting with ``x:``. (templated)
     :param traffic_limit: bits a second that OSS allows each request. (templated)
@@ -124,6 +125,7 @@ class ResumableUploadOperator(BaseOperator):
         "tags",
         "server_side_encryption",
         "kms_key_id",
+        "server_side_data_encryption",
         "callback",
         "callback_vars",
         "traffic_limit",
@@ -158,6 +160,7 @@ class ResumableUploadOperator(BaseOperator):
         tags: Mapping[str, str] | None = None,
         server_side_encryption: str | None = None,
         kms_key_id: str | None = None,
+        server_side_data_encryption: str | None = None,
         callback: Mapping[str, Any] | None = None,
         callback_vars: Mapping[str, str] | None = None,
         traffic_limit: int | str | None = None,
@@ -197,6 +200,7 @@ class ResumableUploadOperator(BaseOperator):
         self.tags = tags
         self.server_side_encryption = server_side_encryption
         self.kms_key_id = kms_key_id
+        self.server_side_data_encryption = server_side_data_encryption
         self.callback = callback
         self.callback_vars = callback_vars
         self.traffic_limit = traffic_limit
@@ -247,7 +251,9 @@ class ResumableUploadOperator(BaseOperator):
         if store is not None and (keys := hook.checkpoint_keys):
             store = EncryptedStore(store, keys)
         request = self._request(text("bucket_name", self.bucket_name) or hook.bucket, self._master_key(hook))
-        with hook.get_client(request_payer=truth("request_payer", self.request_payer)) as client:
+        # Among the headers it would go with those four requests that carry headers, and HEAD would be refused.
+        pays = truth("request_payer", self.request_payer) or request.options.names("x-oss-request-payer")
+        with hook.get_client(request_payer=pays) as client:
             uploader = self._uploader(context, client, store, cancel, observer)
             try:
                 result = uploader.upload(request, cancel)
@@ -307,6 +313,7 @@ class ResumableUploadOperator(BaseOperator):
             tags=texts("tags", self.tags),
             server_side_encryption=text("server_side_encryption", self.server_side_encryption),
             kms_key_id=text("kms_key_id", self.kms_key_id),
+            server_side_data_encryption=text("server_side_data_encryption", self.server_side_data_encryption),
             callback=mapping("callback", self.callback),
             callback_vars=texts("callback_vars", self.callback_vars),
             traffic_limit=whole_number("traffic_limit", self.traffic_limit),

@@ -16,6 +16,8 @@ from airflow_provider_oss_resume.oss.network import NetworkSettings
 
 log = logging.getLogger(__name__)
 
+_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
 _told: set[str] = set()
 
 
@@ -39,23 +41,27 @@ def tell_unverified(origin: str, hosts: Iterable[str]) -> None:
 def bundle_of(settings: NetworkSettings) -> bool | str:
     """Return the path of the CA bundle to trust, ``True`` for the usual one, ``False`` to check nothing.
 
+    A bundle of the environment is used whether or not its proxies are: it was put there because
+    the usual one does not do on this machine, and it sends nothing another way.
+
     :raises ConfigurationError: there is none at that path.
     """
-    verify = settings.verify
-    if verify is True and settings.trust_env:
-        verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    verify, name = settings.verify, "verify"
+    if verify is True:
+        name = next((one for one in _VARIABLES if os.environ.get(one)), "")
+        verify = os.environ.get(name) or True
     if isinstance(verify, str) and not os.path.exists(verify):
-        raise ConfigurationError(f"no CA bundle at {verify!r}: give the path of a PEM file as verify")
+        raise ConfigurationError(f"no CA bundle at {verify!r}: give the path of a PEM file as {name}")
     if isinstance(verify, str) and os.path.isfile(verify):
-        _require_certificates(verify)
+        _require_certificates(verify, name)
     return verify
 
 
 @lru_cache(maxsize=8)  # each upload has a transport of its own, and reading a bundle takes as long as forty small files
-def _require_certificates(path: str) -> None:
+def _require_certificates(path: str, name: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except OSError as error:  # at the first request this would look like a fault of the network
         raise ConfigurationError(
-            f"the CA bundle {path!r} cannot be used ({words(error)}): give the path of a PEM file as verify"
+            f"the CA bundle {path!r} cannot be used ({words(error)}): give the path of a PEM file as {name}"
         ) from error

@@ -51,6 +51,17 @@ class StaticCredentialsProvider:
         return self.credentials
 
 
+def _require_texts(credentials: Credentials) -> None:
+    given = (credentials.access_key_id, credentials.access_key_secret, credentials.security_token or "")
+    legal = all(isinstance(value, str) for value in given)
+    try:
+        "".join(given).encode()
+    except (TypeError, UnicodeEncodeError):
+        legal = False
+    if not legal:  # not shown: it may be the secret
+        raise ConfigurationError("the access key id, its secret or the security token is no text: give all as str")
+
+
 class SharedCredentials:
     """Give a provider's credentials to the threads of a client, and renew them once for all.
 
@@ -75,12 +86,9 @@ class SharedCredentials:
             credentials = self._provider.get_credentials()
         if not credentials.access_key_id or not credentials.access_key_secret:
             raise ConfigurationError("the credentials hold no access key id or secret: complete the connection")
-        used: tuple[object, ...] = (
-            credentials.access_key_id,
-            credentials.access_key_secret,
-            credentials.security_token or "",
-        )
-        if not all(isinstance(text, str) and _VISIBLE.fullmatch(text) for text in used):
+        _require_texts(credentials)
+        used = (credentials.access_key_id, credentials.access_key_secret, credentials.security_token or "")
+        if not all(_VISIBLE.fullmatch(text) for text in used):
             raise ConfigurationError(
                 "the access key id, its secret or the security token holds a blank, a line end or a letter that "
                 "no key has: copy it into the connection again"

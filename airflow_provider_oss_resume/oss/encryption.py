@@ -30,6 +30,8 @@ BLOCK = 16
 HEADER = "x-oss-meta-client-side-encryption-"
 
 _KEY_LENGTH, _START_LENGTH = 32, 16
+_LEAST_BITS = 1024
+"""Of an RSA key. Shorter ones can be broken by anybody; 2048 is usual, but objects written with 1024 must be read."""
 _PADDINGS = {
     "pkcs1": ("RSA/NONE/PKCS1Padding", padding.PKCS1v15()),
     "oaep": (
@@ -84,16 +86,23 @@ class RSAMasterKey:
         if scheme not in _PADDINGS:
             raise ConfigurationError(f"unknown RSA scheme {scheme!r}: use 'pkcs1' or 'oaep'")
         self.wrap_algorithm, self._padding = _PADDINGS[scheme]
-        self.description = json.dumps(dict(description)) if description else ""
+        self.description = _described(description) if description else ""
         self._private = _private_key(private_key, passphrase) if private_key else None
         self._public: rsa.RSAPublicKey | None = None
         if public_key:
             self._public = _public_key(public_key)
+            self._require_pair()
         elif self._private is not None:
             self._public = self._private.public_key()
         else:
             raise ConfigurationError(
                 "client-side encryption needs an RSA key: give a public key, a private key or both"
+            )
+
+    def _require_pair(self) -> None:
+        if self._private is not None and self._private.public_key() != self._public:  # no try could resume
+            raise ConfigurationError(
+                "the RSA public key is not that of the private key: give both of one pair, or the private key alone"
             )
 
     def wrap(self, secret: bytes) -> bytes:
@@ -126,10 +135,10 @@ class KMSMasterKey:
     wrap_algorithm: str = "KMS/ALICLOUD"
 
     def wrap(self, secret: bytes) -> bytes:
-        return self.encrypt(base64.b64encode(secret))
+        return _require_bytes("encrypt", self.encrypt(base64.b64encode(secret)))
 
     def unwrap(self, wrapped: bytes) -> bytes:
-        return _decode(self.decrypt(wrapped), "the key that the KMS decrypted")
+        return _decode(_require_bytes("decrypt", self.decrypt(wrapped)), "the key that the KMS decrypted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +232,13 @@ def unwrap(wrapped: WrappedKey, masters: Sequence[MasterKey]) -> ContentKey:
     return ContentKey(key, start)
 
 
+def _require_bytes(name: str, value: object) -> bytes:
+    if not isinstance(value, bytes) or not value:  # not shown: it may be a key
+        kind = "no bytes at all" if value == b"" else f"a {type(value).__name__}"
+        raise ConfigurationError(f"{name} of the KMSMasterKey gave {kind}: let it return the bytes that the KMS gave")
+    return value
+
+
 def _decode(text: str | bytes, what: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
@@ -233,20 +249,39 @@ def _decode(text: str | bytes, what: str) -> bytes:
 def _private_key(pem: str, passphrase: str | None) -> rsa.RSAPrivateKey:
     try:
         key = serialization.load_pem_private_key(pem.encode(), passphrase.encode() if passphrase else None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             "the RSA private key cannot be read: give PEM, and its passphrase if it has one"
         ) from error
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ConfigurationError("the private key is not an RSA key")
+    _require_bits(key)
     return key
 
 
 def _public_key(pem: str) -> rsa.RSAPublicKey:
     try:
         key = serialization.load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, AttributeError, UnsupportedAlgorithm) as error:
         raise ConfigurationError("the RSA public key cannot be read: give it in PEM form") from error
     if not isinstance(key, rsa.RSAPublicKey):
         raise ConfigurationError("the public key is not an RSA key")
+    _require_bits(key)
     return key
+
+
+def _require_bits(key: rsa.RSAPrivateKey | rsa.RSAPublicKey) -> None:
+    if key.key_size < _LEAST_BITS:
+        raise ConfigurationError(
+            f"the RSA key has {key.key_size} bits, at least {_LEAST_BITS} are needed: "
+            "make one of 2048 or more, as by openssl genrsa 2048"
+        )
+
+
+def _described(description: object) -> str:
+    legal = isinstance(description, Mapping) and all(
+        isinstance(name, str) and isinstance(value, str) for name, value in description.items()
+    )
+    if not isinstance(description, Mapping) or not legal:
+        raise ConfigurationError(f"the description of the RSA key is {description!r:.60}: give a mapping of texts")
+    return json.dumps(dict(description))

@@ -86,6 +86,7 @@ _HIDDEN = frozenset(
         *"Code Message RequestId HostId EC".split(),  # these have fields of their own
     )
 )
+_LOGIN = re.compile(r"(?<=://)[^/?#@\s]+@")
 _SECRET = re.compile(
     r"\b(?P<key_id>(STS\.|LTAI)[\w-]{4})[\w-]+"
     r"|\b(?P<token>CA[EI]S)[\w+/=-]{16,}"
@@ -139,7 +140,8 @@ def _advice(details: ErrorDetails) -> str:
 
 
 def redact(text: str) -> str:
-    """Return a text with tokens, key ids and the signatures of URLs cut out."""
+    """Return a text with tokens, key ids, and the logins and signatures of URLs cut out."""
+    text = _LOGIN.sub("***@", text)
     return _SECRET.sub(lambda found: f"{found['key_id'] or found['token'] or found['name']}***", text)
 
 

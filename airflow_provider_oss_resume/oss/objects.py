@@ -104,6 +104,11 @@ class ObjectOperations(Service):
 
         return self.call(Operation("CopyObject", "PUT", bucket, key, headers=headers), read)
 
+    def get_object_tagging(self, bucket: str, key: str) -> dict[str, str]:
+        """Return an object's tags; HEAD only counts them."""
+        operation = Operation("GetObjectTagging", "GET", bucket, key, {"tagging": ""})
+        return self.call(operation, lambda reply: xml.parse_tags(reply.body))
+
     def list_buckets(self) -> list[str]:
         """Return the names of up to a thousand buckets of the account in this region."""
         operation = Operation("ListBuckets", "GET", query={"max-keys": str(limits.MAX_LIST)})

@@ -14,6 +14,8 @@ from airflow_provider_oss_resume.oss.retry import RetryPolicy
 from airflow_provider_oss_resume.oss.signing import Signer, SignerV1, SignerV4
 from airflow_provider_oss_resume.version import __version__
 
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
 USER_AGENT = f"airflow-provider-oss-resume/{__version__} Python/{platform.python_version()}"
 
 
@@ -54,8 +56,8 @@ def make_signer(version: str, endpoint: Endpoint, region: str | None, product: s
 
 def _require_name(what: str, value: str, wanted: str) -> None:
     # Both stand between slashes in the scope of a signature.
-    if not re.fullmatch(r"[a-z0-9-]+", value):
-        raise ConfigurationError(f"illegal {what} {value!r}: give {wanted}")
+    if not _NAME.fullmatch(value):
+        raise ConfigurationError(f"illegal {what} {value!r:.60}: give {wanted}")
 
 
 def make_settings(

@@ -119,6 +119,12 @@ def parse_buckets(body: bytes) -> list[str]:
     return [_required(element, "Name") for element in _root(body, "ListAllMyBucketsResult").findall("Buckets/Bucket")]
 
 
+def parse_tags(body: bytes) -> dict[str, str]:
+    """Return the tags of an object."""
+    found = _root(body, "Tagging").findall("TagSet/Tag")
+    return {_required(element, "Key"): element.findtext("Value") or "" for element in found}
+
+
 def parse_error(body: bytes) -> dict[str, str]:
     """Return the elements of an Error document; empty where the body is none."""
     try:

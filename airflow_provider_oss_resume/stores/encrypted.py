@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
     from airflow_provider_oss_resume.upload.store import CheckpointStore
 
 log = logging.getLogger(__name__)
+
+_HOW = "make one with python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
 
 
 class EncryptedStore:
@@ -26,16 +30,12 @@ class EncryptedStore:
     """
 
     def __init__(self, store: CheckpointStore, keys: Sequence[str]) -> None:
-        from cryptography.fernet import Fernet, MultiFernet
+        from cryptography.fernet import MultiFernet
 
         self._store = store
-        try:
-            self._fernet = MultiFernet([Fernet(key) for key in keys])
-        except ValueError:
-            raise ConfigurationError(
-                "one of the checkpoint keys is no Fernet key: make one with "
-                "python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
-            ) from None
+        if not keys:
+            raise ConfigurationError(f"there is no checkpoint key: {_HOW}")
+        self._fernet = MultiFernet([_fernet(number, key) for number, key in enumerate(keys, start=1)])
 
     def load(self) -> str | None:
         from cryptography.fernet import InvalidToken
@@ -54,6 +54,18 @@ class EncryptedStore:
 
     def delete(self) -> None:
         self._store.delete()
+
+
+def _fernet(number: int, key: str) -> Fernet:
+    from cryptography.fernet import Fernet
+
+    try:
+        return Fernet(key)
+    except (ValueError, TypeError):  # without its text: a key with a letter missing is still most of a key
+        raise ConfigurationError(
+            f"checkpoint key number {number}, of checkpoint_secret_keys in the connection's extra or of "
+            f"[oss_resume] checkpoint_keys, is no Fernet key: {_HOW}"
+        ) from None
 
 
 def read_keys(text: str) -> list[str]:

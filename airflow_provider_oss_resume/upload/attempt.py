@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
-from airflow_provider_oss_resume.exceptions import NoSuchUploadError
+from airflow_provider_oss_resume.exceptions import NoSuchUploadError, ServiceError
 from airflow_provider_oss_resume.upload.body import PartBody, checksum, new_buffer
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, matches, put
 from airflow_provider_oss_resume.upload.conform import conform
 from airflow_provider_oss_resume.upload.inquiry import find_decision, load_checkpoint, or_adopted
+from airflow_provider_oss_resume.upload.ledger import Ledger
 from airflow_provider_oss_resume.upload.multipart import Multipart
 from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PUT
 from airflow_provider_oss_resume.upload.planner import PartPlan
@@ -40,22 +42,46 @@ class Attempt:
         self._session = self._session.encrypted(checkpoint)
         try:
             result = self._carry_out(find_decision(self._session, checkpoint))
-        except NoSuchUploadError as error:
+        except ServiceError as error:
             if self._multipart is None:
                 raise
-            # Aborted by a lifecycle rule or completed by a try we took for dead: the bucket will tell.
-            log.warning("%s; looking again", error)
-            result = self._again(self._multipart.ledger.checkpoint())
+            result = self._after(error, self._multipart.ledger)
         self._session.reporter.enter(Phase.DONE)
         _log_end(result)
         return result
 
-    def _again(self, checkpoint: Checkpoint) -> UploadResult:
+    def _after(self, error: ServiceError, ledger: Ledger) -> UploadResult:
+        """Return the result of another way, where an error says that the upload is not what it was taken for.
+
+        Whether an upload is sequential, or encrypted by its client, cannot be asked for:
+        only its parts tell. Every later try would find it and fail likewise.
+        """
+        known = ledger.checkpoint()
+        if isinstance(error, NoSuchUploadError):
+            # Aborted by a lifecycle rule or completed by a try we took for dead: the bucket will tell.
+            log.warning("%s; looking again", error)
+            return self._again(lambda: find_decision(self._session, known, gone=True))
+        if ledger.is_adopted and error.code == "PartNotSequential":
+            log.warning("%s; it was begun to be sent in order: going on so", error)
+            return self._again(lambda: self._in_order(known))
+        if ledger.is_adopted and error.code == "InvalidEncryptionRequest":
+            log.warning("%s; it was begun with client-side encryption, by whoever has the key", error)
+            reason = "the upload that was found is encrypted by its client"
+            return self._again(lambda: Decision(Action.START, reason, self._session.target.plan))
+        raise error
+
+    def _in_order(self, checkpoint: Checkpoint) -> Decision:
+        decision = find_decision(self._session, checkpoint)
+        if decision.action is Action.CONTINUE:
+            self._session = replace(self._session, request=replace(self._request, sequential=True))
+        return decision
+
+    def _again(self, find: Callable[[], Decision]) -> UploadResult:
         # With a client of its own: the other's connections are cut if a thread did not stop in time.
         old = self._session
         with old.lasting_client.fork() as client:
             self._session = replace(old, client=client)
-            return self._carry_out(find_decision(self._session, checkpoint, gone=True))
+            return self._carry_out(find())
 
     def _carry_out(self, decision: Decision) -> UploadResult:
         if decision.action in (Action.CONTINUE, Action.ADOPT):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
+from airflow_provider_oss_resume.exceptions import AccessDeniedError, OSSResumeError
 from airflow_provider_oss_resume.oss import OSSClient, limits
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part, StoredObject
 from airflow_provider_oss_resume.upload.completion import Expected, require_proof
@@ -26,7 +28,7 @@ _TAGS = "x-oss-tagging"
 def lacking(info: ObjectInfo, wanted: Mapping[str, str]) -> list[str]:
     """Return the names of wanted headers that an object does not have as wanted.
 
-    :param wanted: as given at Initiate, names in lower case. Tags can only be counted.
+    :param wanted: as given at Initiate, names in lower case. Of tags, headers only tell how many there are.
     """
     names = [name for name in wanted if name not in (_TAGS, *_NOT_OF_THE_OBJECT)]
     missing = [name for name in names if wanted[name] not in _spellings(info.headers.get(name, ""))]
@@ -50,6 +52,8 @@ def conform(client: OSSClient, to: Destination, wanted: Mapping[str, str], expec
     """
     info = head_or_none(client, to.bucket, to.key)
     missing = lacking(info, wanted) if info is not None else []
+    if info is not None and _TAGS in wanted and _TAGS not in missing and _has_other_tags(client, to, wanted[_TAGS]):
+        missing.append(_TAGS)
     if info is None or not missing:
         return None
     log.info("the upload was begun without %s: putting the object right inside OSS", ", ".join(missing))
@@ -65,14 +69,31 @@ def conform(client: OSSClient, to: Destination, wanted: Mapping[str, str], expec
     return stored
 
 
+def _has_other_tags(client: OSSClient, to: Destination, wanted: str) -> bool:
+    try:
+        return client.get_object_tagging(to.bucket, to.key) != dict(parse_qsl(wanted, keep_blank_values=True))
+    except AccessDeniedError as error:
+        if error.code != "AccessDenied":
+            raise
+        log.info("the object has as many tags as were asked for; which ones may not be read (oss:GetObjectTagging)")
+        return False
+
+
 def _copy_in_parts(client: OSSClient, to: Destination, wanted: Mapping[str, str], plan: PartPlan) -> StoredObject:
     upload_id = client.initiate_multipart_upload(to.bucket, to.key, _of_the_object(wanted))
     try:
         parts = [_copy_part(client, to, upload_id, plan, part.number) for part in plan]
         return client.complete_multipart_upload(to.bucket, to.key, upload_id, parts, _of_the_object(to.headers))
     except BaseException:
-        client.abort_multipart_upload(to.bucket, to.key, upload_id)
+        _abort(client, to, upload_id)
         raise
+
+
+def _abort(client: OSSClient, to: Destination, upload_id: str) -> None:
+    try:
+        client.abort_multipart_upload(to.bucket, to.key, upload_id)
+    except OSSResumeError as error:  # told, and no more: it would hide why there was no copy
+        log.warning("upload %s, of a copy, could not be aborted, its parts go on being billed: %s", upload_id, error)
 
 
 def _of_the_object(headers: Mapping[str, str]) -> dict[str, str]:

@@ -67,11 +67,14 @@ def find_decision(session: Session, checkpoint: Checkpoint | None, *, gone: bool
     if decision.action is Action.RESTART and checkpoint is not None:
         log.info("restart: %s", decision.reason)
         old = checkpoint
-        session.call(lambda: abort_quietly(session.client, old))
+        if (
+            old.upload_id != session.request.upload_id
+        ):  # which was asked for, and whose headers are put right at the end
+            session.call(lambda: abort_quietly(session.client, old))
     if decision.action not in (Action.START, Action.RESTART):
         return decision
     if session.request.upload_id and not gone:
-        return session.call(lambda: _named_upload(session, str(session.request.upload_id)))
+        return _named_upload(session, decision, session.request.upload_id)
     found = or_adopted(session, decision)
     return found if found.action is Action.ADOPT else _or_stored(session, found)
 
@@ -101,17 +104,21 @@ def _or_stored(session: Session, decision: Decision) -> Decision:
     return Decision(Action.CHECK_STORED, reason, target.plan, stored=stored)
 
 
-def _named_upload(session: Session, upload_id: str) -> Decision:
-    """Return how to go on with the upload that the request names."""
-    where = f"upload_id {upload_id!r} of {session.request.bucket}/{session.request.key}"
+def _named_upload(session: Session, decision: Decision, upload_id: str) -> Decision:
+    """Return how to go on with the upload that the request names, or with what an earlier try made of it."""
+    bucket, key = session.request.bucket, session.request.key
+    where = f"upload_id {upload_id!r} of {bucket}/{key}"
     try:
-        parts = tuple(session.client.list_parts(session.request.bucket, session.request.key, upload_id))
+        parts = session.call(lambda: tuple(session.client.list_parts(bucket, key, upload_id)))
     except NoSuchUploadError as error:
+        stored = _or_stored(session, decision)
+        if stored.action is Action.CHECK_STORED:
+            return stored
         raise ConfigurationError(f"{where} does not exist (any more): leave upload_id out to start afresh") from error
-    decision = adoptable(session.target, Candidate(upload_id, "", parts))
-    if decision is None or session.cipher is not None:
+    found = adoptable(session.target, Candidate(upload_id, "", parts))
+    if found is None:
         raise ConfigurationError(f"{where} cannot become this object: its parts do not fit the source")
-    return replace(decision, reason="the upload that was asked for goes on")
+    return replace(found, reason="the upload that was asked for goes on")
 
 
 def _may_adopt(session: Session) -> bool:

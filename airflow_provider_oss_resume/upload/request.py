@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -41,7 +42,7 @@ class UploadRequest:
     :param upload_id: of an upload of this key to go on with where there is no usable checkpoint; begun
         by anybody.
     :param callback_required: ``False`` makes a callback that OSS could not make a warning.
-    :param master_key: encrypts the object on this side, as the official SDKs do.
+    :param master_key: encrypts the object on this side, as the official SDKs do; not with ``upload_id``.
     :param options: what the object shall be.
     :raises ConfigurationError: one of these cannot work.
     """
@@ -68,10 +69,8 @@ class UploadRequest:
         if self.part_size is not None:
             require_part_size(self.part_size)
         _require_kinds(self)
-        if self.master_key is not None and self.part_size and self.part_size % 16:
-            raise ConfigurationError(
-                f"part_size {self.part_size} is no multiple of 16, as client-side encryption needs"
-            )
+        if self.master_key is not None:
+            self._require_encryptable()
         _require_between("max_concurrency", self.max_concurrency, 1, MAX_CONCURRENCY)
         _require_between("multipart_threshold", self.multipart_threshold, 0, limits.MAX_PUT_SIZE)
         if self.bandwidth_limit is not None:
@@ -81,9 +80,33 @@ class UploadRequest:
         if not isinstance(self.source, (str, os.PathLike)) and not hasattr(self.source, "open"):
             raise ConfigurationError(f"source is {self.source!r:.60}: give the path of the file to upload")
 
+    def _require_encryptable(self) -> None:
+        if not all(hasattr(self.master_key, name) for name in ("wrap", "unwrap", "wrap_algorithm", "description")):
+            kind = type(self.master_key).__name__  # and not shown: it may be the key itself
+            raise ConfigurationError(
+                f"client-side encryption is given a {kind}: give an RSAMasterKey or a KMSMasterKey"
+            )
+        if self.part_size and self.part_size % 16:
+            raise ConfigurationError(
+                f"part_size {self.part_size} is no multiple of 16, as client-side encryption needs"
+            )
+        if self.upload_id:
+            raise ConfigurationError(
+                f"upload_id {self.upload_id!r:.60} with client-side encryption: the key of an upload that others began "
+                "is not at hand; leave upload_id out to start afresh"
+            )
+
     def digest(self) -> str:
         """Return a hash of what is fixed at Initiate: an upload begun otherwise cannot be continued."""
-        return self.options.digest(self.key) + ("-sequential" if self.sequential else "")
+        described = self.master_key.description if self.master_key is not None else ""
+        return "".join(
+            (
+                self.options.digest(self.key),
+                "-sequential" if self.sequential else "",
+                # Initiate and every part carry it, and OSS refuses parts that carry another.
+                f"-{hashlib.sha256(described.encode()).hexdigest()[:16]}" if described else "",
+            )
+        )
 
     def as_source(self) -> Source:
         """Return the source; a path is that of a local file."""
@@ -132,8 +155,6 @@ def _require_kinds(request: UploadRequest) -> None:
             raise ConfigurationError(f"{name} is {getattr(request, name)!r}: give True or False")
     if not isinstance(request.options, ObjectOptions):
         raise ConfigurationError(f"options is {request.options!r:.60}: give ObjectOptions(...)")
-    if request.master_key is not None and not hasattr(request.master_key, "wrap"):
-        raise ConfigurationError(f"master_key is a {type(request.master_key).__name__}: give a MasterKey")
 
 
 def _require_between(name: str, value: object, least: int, most: int) -> None:

@@ -98,11 +98,12 @@ def test_a_connection_that_is_not_there_is_named(env: pytest.MonkeyPatch, forked
 
 
 def test_secrets_are_masked_whatever_field_they_stand_in(env: pytest.MonkeyPatch) -> None:
-    fields: dict[str, Any] = {
-        "conn_type": "oss_resume",
-        "host": HANGZHOU,
-        "login": "an-id",
-        "password": "secret-of-the-password-field",
+    fields: dict[str, Any] = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id"}
+    fields["password"] = "secret-of-the-password-field"
+    _ = hook_of(env, fields).settings
+    assert redact(fields["password"]) == "***"
+    fields |= {
+        "password": "",
         "extra": {
             "access_key_secret": "secret-of-the-extra-field",
             "security_token": "token-of-the-extra-field",
@@ -112,8 +113,49 @@ def test_secrets_are_masked_whatever_field_they_stand_in(env: pytest.MonkeyPatch
         },
     }
     _ = hook_of(env, fields).settings
-    secrets = [fields["password"], *fields["extra"].values()]
-    assert redact(", ".join(secrets)) == ", ".join(["***"] * 6)
+    assert redact(", ".join(fields["extra"].values())) == ", ".join(["***"] * 5)
+
+
+def test_checkpoint_keys_of_the_connection_stand_above_those_of_the_configuration(env: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id", "password": "a-secret"}
+    assert hook_of(env, connection).checkpoint_keys == []
+    env.setenv("AIRFLOW__OSS_RESUME__CHECKPOINT_KEYS", "new, old")
+    assert hook_of(env, connection).checkpoint_keys == ["new", "old"]
+    own_keys = {**connection, "extra": {"checkpoint_secret_keys": "mine"}}
+    assert hook_of(env, own_keys).checkpoint_keys == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (
+            {},
+            "connection 'oss_default' has no key for client-side encryption: put an RSA key in PEM form into its extra",
+        ),
+        (
+            {"cse_private_key": "hidden"},
+            "connection 'oss_default', cse_ settings in its extra: the RSA private key can",
+        ),
+        (
+            {"cse_public_key": "hidden", "cse_scheme": "none"},
+            "its extra: unknown RSA scheme 'none': use 'pkcs1' or 'oa",
+        ),
+    ],
+)
+def test_a_master_key_that_cannot_be(env: pytest.MonkeyPatch, extra: dict[str, str], said: str) -> None:
+    connection = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id", "password": "a-secret", "extra": extra}
+    with pytest.raises(ConfigurationError) as caught:
+        _ = hook_of(env, connection).master_key
+    assert said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("extra", ['{"region": "hidden"', "hidden", "[1]", "null"])
+def test_an_extra_that_is_no_object_is_not_taken_for_an_empty_one(env: pytest.MonkeyPatch, extra: str) -> None:
+    connection = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id", "password": "a-secret", "extra": extra}
+    with pytest.raises(ConfigurationError, match="connection 'oss_default': extra is no JSON object, write") as caught:
+        _ = hook_of(env, connection).settings
+    assert "hidden" not in str(caught.value)
 
 
 # ---------------------------------------------------------------- refusing
@@ -177,6 +219,17 @@ def test_a_connection_without_a_bucket(env: pytest.MonkeyPatch, oss: DevServer) 
 def test_a_connection_of_the_official_type(env: pytest.MonkeyPatch, oss: DevServer) -> None:
     official = json.loads(bucket.connection(oss)) | {"conn_type": "oss", "schema": bucket.NAME}
     assert hook_of(env, official).test_connection()[0]
+
+
+@pytest.mark.parametrize("extra", [{}, {"trust_env": True}, {"proxies": {}}], ids=["", "asked for", "declined"])
+def test_a_proxy_that_nobody_asked_for_is_not_used_and_told_of(
+    env: pytest.MonkeyPatch, oss: DevServer, caplog: pytest.LogCaptureFixture, extra: dict[str, Any]
+) -> None:
+    caplog.set_level(logging.INFO)
+    env.setenv("http_proxy", "http://hidden:hidden@127.0.0.1:1")
+    assert hook_of(env, own(oss, extra=extra)).test_connection()[0]  # this machine is never behind a proxy
+    assert ('the proxy that http_proxy names is not used: that takes "trust_env": true' in caplog.text) is (not extra)
+    assert "hidden" not in caplog.text
 
 
 @pytest.mark.parametrize("named", ["", bucket.NAME], ids=["no bucket", "bucket"])

@@ -94,7 +94,7 @@ def test_a_token_that_oss_refuses_is_renewed(env: pytest.MonkeyPatch, oss: DevSe
 def test_a_provider_given_to_the_hook_stands_above_the_connection(
     env: pytest.MonkeyPatch, oss: DevServer, given: object
 ) -> None:
-    fields = {"login": "nobody", "extra": {"auth_type": "oidc", "role_arn": ROLE}}
+    fields = {"login": "nobody", "extra": {"auth_type": "oidc", "role_arn": ROLE, "security_token": "nobody's"}}
     assert hook_of(env, oss, fields, given).test_connection()[0]
 
 

@@ -74,6 +74,40 @@ def test_tests_that_a_page_names_exist(page: Path) -> None:
     assert missing == []
 
 
+OFFICIAL = """
+Java setUploadFile setTaskNum setPartSize setEnableCheckpoint setCheckpointFile setObjectMetadata setCallback
+Node.js multipartUpload progress checkpoint region accessKeyId accessKeySecret
+Python resumable_upload store ResumableStore multipart_threshold part_size progress_callback num_threads
+connection_pool_size EnvironmentVariableCredentialsProvider
+.NET PartSize ParallelThreadCount CheckpointDir
+Android recordDirectory setDeleteUploadOnCancelling setProgressCallback
+Go UploadFile oss.Routines oss.Checkpoint
+iOS OSSResumableUploadRequest partSize uploadProgress recordDirectoryPath deleteUploadIdOnCancelling uploadingFileURL
+OSSClientErrorCodeCannotResumeUpload
+C++ UploadObjectRequest checkpointDir
+C oss_create_resumable_clt_params_content is_cname
+Ruby resumable_upload :part_size :cpt_file endpoint access_key_id
+"""
+
+
+def test_all_that_the_official_page_names_is_on_ours() -> None:
+    """The names are those of the page "Resumable upload" of the official documentation."""
+    page = (REPOSITORY / "docs" / "coming-from-an-sdk.md").read_text(encoding="utf-8")
+    assert [name for name in OFFICIAL.split() if name not in page] == []
+
+
+def test_the_arguments_that_it_gives_for_them_exist() -> None:
+    tree = ast.parse((REPOSITORY / "airflow_provider_oss_resume" / "operators" / "upload.py").read_text("utf-8"))
+    inits = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    arguments = {argument.arg for argument in inits[0].args.kwonlyargs}
+    connection = (REPOSITORY / "docs" / "connection.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "coming-from-an-sdk.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.partition("## What they get wrong")[0].splitlines() if line[:2] == "| "]
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row[3])}
+    assert len(named) > 20
+    assert {name for name in named - arguments if f"`{name}`" not in connection} == set()
+
+
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 

@@ -480,10 +480,11 @@ class TestProxies:
     ) -> None:
         monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setenv("no_proxy", "direct.invalid")
-        make_client("http://oss.invalid").delete_object(BUCKET, "k")
+        network = NetworkSettings(trust_env=True)
+        make_client("http://oss.invalid", network=network).delete_object(BUCKET, "k")
         with pytest.raises(TransportError):
-            make_client("http://direct.invalid", retry=TWICE).delete_object(BUCKET, "k")
-        network = NetworkSettings(proxies={})
+            make_client("http://direct.invalid", retry=TWICE, network=network).delete_object(BUCKET, "k")
+        network = NetworkSettings(trust_env=True, proxies={})
         with pytest.raises(TransportError):
             make_client("http://oss.invalid", retry=TWICE, network=network).delete_object(BUCKET, "k")
         assert len(self.heads) == 1
@@ -492,7 +493,7 @@ class TestProxies:
         self, make_client: ClientFactory, server: DevServer, key: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("http_proxy", "http://oss.invalid")
-        make_client(server.url).delete_object(BUCKET, key)
+        make_client(server.url, network=NetworkSettings(trust_env=True)).delete_object(BUCKET, key)
 
     @pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:1"])
     def test_a_proxy_that_cannot_be(self, make_client: ClientFactory, proxy: str) -> None:

@@ -179,6 +179,16 @@ class TestExpiry:
         assert_only_the_refused_were_sent_again(scene.server)
         assert scene.count("InitiateMultipartUpload") == (2 if operation == "InitiateMultipartUpload" else 1)
 
+    @KINDS
+    def test_of_which_oss_says_that_it_is_not_valid(
+        self, scene: Scene, make_client: ClientFactory, token_file: Path, kind: str
+    ) -> None:
+        """As where a role's sessions were ended by hand."""
+        scene.fail("UploadPart", 403, "InvalidSecurityToken", part_number=20)
+        self.upload(scene, make_client, provider_of(scene.server, kind, token_file))
+        assert_only_the_refused_were_sent_again(scene.server)
+        assert len(scene.server.requests(FETCH[kind])) == 2
+
     def test_while_sts_is_down(self, scene: Scene, make_client: ClientFactory, token_file: Path) -> None:
         scene.fault(FaultKind.EXPIRE_TOKEN, "UploadPart", skip=20)
         scene.fail("AssumeRole", 500, "InternalError", skip=1, count=3)
@@ -242,7 +252,8 @@ def assert_only_the_refused_were_sent_again(server: DevServer) -> None:
     for operation in OSS_OPERATIONS:
         done = [record for record in server.requests(operation) if record.status == 200]
         assert len(done) == len({record.part_number for record in done})
-    assert {record.code for record in server.requests("UploadPart")} <= {"", "SecurityTokenExpired"}
+    codes = {record.code for record in server.requests("UploadPart")}
+    assert codes <= {"", "SecurityTokenExpired", "InvalidSecurityToken"}
     by_key: dict[str, list[int]] = {}
     for record in server.requests("UploadPart"):
         by_key.setdefault(key_of(record), []).append(record.part_number or 0)

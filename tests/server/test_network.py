@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
 from airflow_provider_oss_resume.oss import NetworkSettings, RetryPolicy
+from airflow_provider_oss_resume.oss.credential_sources import SourceSettings, make_provider
 from airflow_provider_oss_resume.version import __version__
 from tests.server.conftest import BUCKET, ClientFactory
 from tests.server.proxy import ForwardProxy
@@ -105,20 +106,35 @@ class TestProxies:
         assert "hidden" not in str(caught.value)
         assert "hidden" not in repr(network)
 
-    def test_the_environment_is_not_asked_if_it_is_not_trusted(
+    def test_that_of_the_environment_is_used_when_asked_for_and_not_before(
         self, proxy: ForwardProxy, make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("http_proxy", proxy.url)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/bundle.pem")
         host = f"{BUCKET}.invalid"
-        alone = NetworkSettings(trust_env=False)
-        client = make_client(f"http://{host}", addressing_style="cname", network=alone, retry=TWICE)
         with pytest.raises(TransportError, match="got no reply"):
-            client.delete_object(BUCKET, "k")
+            make_client(f"http://{host}", addressing_style="cname", retry=TWICE).delete_object(BUCKET, "k")
         assert proxy.targets == []
-        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-        make_client(f"http://{host}", addressing_style="cname").delete_object(BUCKET, "k")
+        asked = NetworkSettings(trust_env=True)
+        make_client(f"http://{host}", addressing_style="cname", network=asked).delete_object(BUCKET, "k")
         assert proxy.targets == [host]
+
+    def test_sts_is_asked_through_that_of_the_environment_only_if_oss_is(
+        self, server: DevServer, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        role = SourceSettings(
+            "ram_role_arn",
+            access_key_id="test-id",
+            access_key_secret="test-secret",
+            role_arn="acs:ram::123456789012:role/uploader",
+            sts_endpoint="http://sts.invalid",
+        )
+        with pytest.raises(TransportError, match="got no reply"):
+            make_provider(role, environ={}).get_credentials()
+        assert proxy.targets == []
+        with pytest.raises(OSSResumeError):  # what answers there is OSS
+            make_provider(role, NetworkSettings(trust_env=True), environ={}).get_credentials()
+        assert proxy.targets == ["sts.invalid"]
 
 
 class TestCertificates:
@@ -140,6 +156,28 @@ class TestCertificates:
                 scene.client.close()
         [said] = [record.getMessage() for record in caplog.records if "not checked" in record.getMessage()]
         assert said.startswith(f"the TLS certificate of https://localhost:{front.port} is not checked: ")
+
+    @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+    @pytest.mark.parametrize("trusted", [False, True])
+    def test_that_of_the_environment_is_used_whether_or_not_its_proxies_are(
+        self,
+        scene: Scene,
+        authority: Authority,
+        make_client: ClientFactory,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        trusted: bool,
+    ) -> None:
+        network = NetworkSettings(trust_env=trusted)
+        with authority.in_front_of(scene.server.port) as front:
+            monkeypatch.setenv(name, str(authority.bundle))
+            scene = replace(scene, client=make_client(f"https://localhost:{front.port}", network=network))
+            scene.assert_done(scene.upload())
+            scene.client.close()
+            monkeypatch.setenv(name, "/no/bundle.pem")
+            with pytest.raises(ConfigurationError, match=f"'/no/bundle.pem': give the path of a PEM file as {name}"):
+                make_client(f"https://localhost:{front.port}", network=network)
+            make_client(f"https://localhost:{front.port}", network=NetworkSettings(verify=str(authority.bundle)))
 
     def test_a_bundle_that_is_none(self, tmp_path: Path, make_client: ClientFactory) -> None:
         bundle = tmp_path / "ca.pem"

@@ -69,6 +69,18 @@ def test_every_part_may_fail_several_times(scene: Scene) -> None:
     scene.assert_done(scene.upload(max_concurrency=4))
 
 
+def test_after_a_part_that_is_refused_no_other_is_begun(scene: Scene) -> None:
+    """oss2 sends all the others first (E10)."""
+    scene.file.write_bytes(content(40 * 102_400))
+    scene.fail("UploadPart", 403, "AccessDenied", part_number=6)
+    scene.fault(FaultKind.DELAY, "UploadPart", seconds=0.2, count=None)
+    with pytest.raises(AccessDeniedError):
+        scene.upload(max_concurrency=4)
+    assert max(scene.sent()) <= 6 + 4
+    done = [record.part_number or 0 for record in scene.requests("UploadPart") if record.status == 200]
+    assert sorted(part.number for part in scene.checkpoint.parts) == sorted(done)
+
+
 def test_a_part_that_always_arrives_damaged_fails_the_try_and_names_it(scene: Scene) -> None:
     scene.fault(FaultKind.CORRUPT, "UploadPart", part_number=3, count=None)
     with pytest.raises(IntegrityError, match=r"part 3 of .* has CRC-64 \d+ in OSS but \d+ at the source"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
 from airflow_provider_oss_resume.oss.errors import redact
@@ -86,7 +88,25 @@ def require_url(url: str, name: str, scheme: str = "") -> str:
     text = url.strip().rstrip("/")
     if scheme and text and "://" not in text:
         text = f"{scheme}://{text}"
-    start, _, rest = text.partition("://")
-    if start not in ("http", "https") or not rest.partition("/")[0] or not text.isprintable() or " " in text:
+    try:
+        parts = urlsplit(text)
+        legal = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        legal = False
+    if not legal or not text.isprintable() or " " in text:
         raise ConfigurationError(f"{name} is no URL: write it as https://host/path")
     return text
+
+
+def split_login(url: str) -> tuple[str, dict[str, str]]:
+    """Return a URL without the user name and password in it, and the header that says them instead.
+
+    In the URL they would be sent to nobody, and show in errors.
+    """
+    start, _, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    login, at, host = authority.rpartition("@")
+    if not at:
+        return url, {}
+    value = base64.b64encode(unquote(login).encode()).decode()
+    return f"{start}://{host}{slash}{path}", {"Authorization": f"Basic {value}"}

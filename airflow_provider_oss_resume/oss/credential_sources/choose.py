@@ -87,7 +87,7 @@ class _Choice:
 
     def _sts_endpoint(self) -> str:
         if self._settings.sts_endpoint:
-            return require_url(self._settings.sts_endpoint, "sts_endpoint", "https")
+            return _require_host(self._settings.sts_endpoint, "sts_endpoint", "https")
         region = self._environ.get("ALIBABA_CLOUD_STS_REGION", "").strip()
         inside = self._environ.get("ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED", "").strip().lower() == "true"
         return f"https://sts{'-vpc' if inside else ''}.{region}.aliyuncs.com" if region else sts.ENDPOINT
@@ -103,7 +103,7 @@ class _Choice:
         role = ecs.InstanceRole(
             asking(replace(self._network, proxies={}), connect_timeout=2.0, read_timeout=5.0),
             self._settings.role_name or self._environ.get("ALIBABA_CLOUD_ECS_METADATA", "").strip(),
-            require_url(self._settings.metadata_endpoint or ecs.ENDPOINT, "metadata_endpoint", "http"),
+            _require_host(self._settings.metadata_endpoint or ecs.ENDPOINT, "metadata_endpoint", "http"),
             allow_v1=not self._is_on("ALIBABA_CLOUD_IMDSV1_DISABLED"),
         )
         return RenewingProvider(role, role.source)
@@ -126,3 +126,10 @@ class _Choice:
             where = f"set {name} in the connection's extra" + (f", or {variable} for the worker" if variable else "")
             raise ConfigurationError(f"auth_type {self._settings.kind!r} needs {name}: {where}")
         return value
+
+
+def _require_host(url: str, name: str, scheme: str) -> str:
+    found = require_url(url, name, scheme)
+    if any(mark in found for mark in "@?#"):  # not shown: it may hold a password
+        raise ConfigurationError(f"{name} has more than a host: write it as {scheme}://host")
+    return found

@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import oss2
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
-from airflow_provider_oss_resume.oss import Credentials, OSSClient
+from airflow_provider_oss_resume.exceptions import AccessDeniedError
+from airflow_provider_oss_resume.oss import Credentials, OSSClient, limits
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import ObjectOptions, Uploader, UploadRequest
+from airflow_provider_oss_resume.upload.options import INITIATE
 
 HERE = Path(__file__).parent
 BUCKET = "examplebucket"
@@ -97,6 +101,129 @@ def test_no_finished_part_is_sent_again(
         assert b"".join(blocks) == big_file.read_bytes()
     assert (info.content_type, info.metadata["run"], info.storage_class) == ("text/csv", "4711", "IA")
     assert [upload for upload in client.list_multipart_uploads(BUCKET) if upload.key == key] == []
+
+
+def begun_by_another(client: OSSClient, key: str, data: bytes) -> str:
+    """Begin an upload without any header of ours, and send its second part; return its id."""
+    upload_id = client.initiate_multipart_upload(BUCKET, key)
+    client.upload_part(BUCKET, key, upload_id, 2, data[PART : 2 * PART])
+    return upload_id
+
+
+WANTED = ObjectOptions(
+    content_type="text/csv",
+    metadata={"run": "4711", "owner": "Zoë"},
+    headers={"Cache-Control": "no-cache"},
+    acl="public-read",
+    storage_class="IA",
+    tags={"team": "data", "stage": "raw export"},
+    server_side_encryption="KMS",
+    kms_key_id="9468",
+    server_side_data_encryption="SM4",
+)
+
+
+@pytest.mark.parametrize("copied_in", ["one piece", "pieces"])
+def test_an_adopted_object_has_every_header_that_was_asked_for(
+    server: DevServer,
+    client: OSSClient,
+    prefix: str,
+    big_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    copied_in: str,
+) -> None:
+    if copied_in == "pieces":  # as above 1 GiB
+        monkeypatch.setattr(limits, "MAX_COPY_SIZE", 4 * PART)
+    key = f"{prefix}lacking"
+    begun_by_another(client, key, big_file.read_bytes())
+    request = UploadRequest(big_file, BUCKET, key, part_size=PART, multipart_threshold=0, options=WANTED)
+    assert Uploader(client, MemoryStore()).upload(request).recovered
+    copies = [record.operation for record in server.requests() if "Copy" in record.operation]
+    assert copies == (["CopyObject"] if copied_in == "one piece" else ["UploadPartCopy"] * 6)
+
+    bucket: Any = oss2.Bucket(oss2.AuthV4("test-id", "test-secret"), server.url, BUCKET, region="cn-hangzhou")
+    assert bucket.get_object(key).read() == big_file.read_bytes()
+    head = bucket.head_object(key).headers
+    expected = {name: value for name, value in WANTED.headers_for(INITIATE, key).items() if name != "x-oss-tagging"}
+    assert {name: head[name].encode("latin-1").decode() for name in expected} == expected
+    assert bucket.get_object_acl(key).acl == "public-read"
+    assert bucket.get_object_tagging(key).tag_set.tagging_rule == WANTED.tags
+
+
+@pytest.mark.parametrize("may_abort", [True, False])
+def test_a_copy_that_fails_is_told_and_thrown_away(
+    server: DevServer,
+    client: OSSClient,
+    prefix: str,
+    big_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    may_abort: bool,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_COPY_SIZE", 4 * PART)
+    key, store = f"{prefix}denied copy", MemoryStore()
+    begun_by_another(client, key, big_file.read_bytes())
+    server.plan(FaultRule(FaultKind.REPLY, "UploadPartCopy", key=key, status=403, code="AccessDenied", skip=2))
+    if not may_abort:
+        server.plan(FaultRule(FaultKind.REPLY, "AbortMultipartUpload", key=key, status=403, code="AccessDenied"))
+    request = UploadRequest(big_file, BUCKET, key, part_size=PART, multipart_threshold=0, options=WANTED)
+    with pytest.raises(AccessDeniedError, match="UploadPartCopy"):
+        Uploader(client, store).upload(request)
+    left = [upload.upload_id for upload in client.list_multipart_uploads(BUCKET) if upload.key == key]
+    assert len(left) == (0 if may_abort else 1)
+    assert all(f"upload {upload_id}, of a copy, could not be aborted" in caplog.text for upload_id in left)
+
+    server.clear_requests()
+    assert Uploader(client, store).upload(request).resumed  # the object is there, and only copied
+    assert parts_held(server, key) == []
+    assert client.head_object(BUCKET, key).storage_class == "IA"
+    for upload_id in left:
+        client.abort_multipart_upload(BUCKET, key, upload_id)
+
+
+@pytest.mark.parametrize("may_read", [True, False])
+def test_other_tags_of_the_same_number_are_put_right(
+    server: DevServer,
+    client: OSSClient,
+    prefix: str,
+    big_file: Path,
+    caplog: pytest.LogCaptureFixture,
+    may_read: bool,
+) -> None:
+    caplog.set_level("INFO")
+    key = f"{prefix}tags"
+    client.initiate_multipart_upload(
+        BUCKET, key, {"content-type": "application/octet-stream", "x-oss-tagging": "run=1"}
+    )
+    if not may_read:
+        server.plan(FaultRule(FaultKind.REPLY, "GetObjectTagging", key=key, status=403, code="AccessDenied"))
+    options = ObjectOptions(tags={"run": "2"})
+    request = UploadRequest(big_file, BUCKET, key, part_size=PART, multipart_threshold=0, options=options)
+    assert Uploader(client, MemoryStore()).upload(request).recovered
+    assert client.get_object_tagging(BUCKET, key) == {"run": "2" if may_read else "1"}
+    assert ("oss:GetObjectTagging" in caplog.text) is (not may_read)
+
+
+def test_parts_listed_without_a_checksum_are_matched_by_md5(
+    server: DevServer, client: OSSClient, prefix: str, big_file: Path
+) -> None:
+    key, data = f"{prefix}no checksum", big_file.read_bytes()
+    upload_id = begun_by_another(client, key, data)
+    client.upload_part(BUCKET, key, upload_id, 3, data[:PART])  # of another content than the file's third part
+    etags = {part.number: part.etag for part in client.list_parts(BUCKET, key, upload_id)}
+    parts = "".join(
+        f'<Part><PartNumber>{number}</PartNumber><ETag>"{etag}"</ETag><Size>{PART}</Size></Part>'
+        for number, etag in etags.items()
+    )
+    listing = f"<ListPartsResult>{parts}<IsTruncated>false</IsTruncated></ListPartsResult>"
+    server.plan(FaultRule(FaultKind.REPLY, "ListParts", key=key, status=200, body=listing, count=None))
+    server.clear_requests()
+    request = UploadRequest(big_file, BUCKET, key, multipart_threshold=0)
+    result = Uploader(client, MemoryStore()).upload(request)
+    assert (result.recovered, result.parts_reused, result.upload_id) == (True, 1, upload_id)
+    assert sorted(parts_held(server, key)) == [1, *range(3, PARTS + 1)]
+    with client.get_object(BUCKET, key) as (_, blocks):
+        assert b"".join(blocks) == data
 
 
 def test_without_permission_to_list_uploads_it_says_so_and_starts_afresh(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,29 @@ def test_without_the_private_key_the_next_try_starts_over_and_leaves_no_orphan(
     )
     interrupted(server, client, request, store, parts=3)
     result = Uploader(client, store).upload(request)
+    assert not result.resumed
+    assert read(client, key) == source.read_bytes()
+    assert [upload for upload in client.list_multipart_uploads(BUCKET) if upload.key == key] == []
+
+
+def test_with_another_description_the_next_try_starts_over(
+    server: DevServer, client: OSSClient, prefix: str, tmp_path: Path
+) -> None:
+    """Parts have to say of the key what Initiate said: every further try would be refused."""
+    source, key, store = tmp_path / "big", f"{prefix}described", MemoryStore()
+    source.write_bytes(os.urandom(40 * PART))
+    request = UploadRequest(
+        source,
+        BUCKET,
+        key,
+        part_size=PART,
+        multipart_threshold=0,
+        master_key=master(),
+        bandwidth_limit=8 * 2**20,
+    )
+    interrupted(server, client, request, store, parts=3)
+    renamed = RSAMasterKey(PUBLIC, PRIVATE, description={"key": "of next year"})
+    result = Uploader(client, store).upload(replace(request, master_key=renamed))
     assert not result.resumed
     assert read(client, key) == source.read_bytes()
     assert [upload for upload in client.list_multipart_uploads(BUCKET) if upload.key == key] == []

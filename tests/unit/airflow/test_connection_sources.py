@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.hooks.network import unused_proxy
 from airflow_provider_oss_resume.hooks.settings import ConnectionFields, ConnectionSettings, read_settings
 from airflow_provider_oss_resume.oss.credential_sources import KINDS, SourceSettings
 from airflow_provider_oss_resume.provider_info import CONNECTION_FIELDS
@@ -65,6 +66,22 @@ class TestSource:
             ({"auth_type": "oidc", "duration_seconds": -900}, "duration_seconds is '-900'"),
             ({"auth_type": "ram_role_arn", "password": ""}, "no access key secret, fill login and password"),
             ({"auth_type": "sts", "login": "", "security_token": "t"}, "no access key id, fill login"),
+            ({"access_key_id": "another-id"}, "login and access_key_id in its extra are not the same, keep one"),
+            ({"access_key_secret": "hidden"}, "password and access_key_secret in its extra are not the same, keep one"),
+            (
+                {"auth_type": "env"},
+                "an access key means nothing to auth_type 'env', set auth_type to 'ak', or leave log",
+            ),
+            (
+                {"auth_type": "oidc", "login": "", "password": "", "access_key_secret": "hidden"},
+                "an access key means nothing to auth_type 'oidc'",
+            ),
+            (
+                {"auth_type": "uri", "login": "", "password": "", "security_token": "hidden"},
+                "security_token means nothing to auth_type 'uri', set auth_type to 'ak' or 'sts' or 'ram_role_arn'",
+            ),
+            ({"auth_type": "ram_role_arn", "policy": "{hidden"}, "policy is no JSON object, write it as {"),
+            ({"auth_type": "ram_role_arn", "policy": ["hidden"]}, "policy is no JSON object"),
         ],
     )
     def test_what_is_wrong_is_named(self, extra: dict[str, Any], said: str) -> None:
@@ -72,6 +89,11 @@ class TestSource:
             read(**extra)
         assert str(caught.value).startswith("connection 'c': ")
         assert said in str(caught.value)
+        assert "hidden" not in str(caught.value)
+
+    def test_a_key_that_stands_twice_and_is_the_same(self) -> None:
+        settings = read(access_key_id=" an-id", access_key_secret="a-secret")
+        assert (settings.access_key_id, settings.access_key_secret) == ("an-id", "a-secret")
 
     def test_the_form_offers_every_kind(self) -> None:
         assert tuple(CONNECTION_FIELDS["auth_type"]["schema"]["enum"]) == KINDS
@@ -80,7 +102,7 @@ class TestSource:
 class TestNetwork:
     def test_nothing_said(self) -> None:
         settings = read()
-        assert (settings.proxies, settings.trust_env, settings.send_timeout) == (None, True, 60.0)
+        assert (settings.proxies, settings.trust_env, settings.send_timeout) == (None, False, 60.0)
 
     def test_one_proxy_for_both_schemes(self) -> None:
         proxy = "http://user:hidden@proxy.example.com:3128"
@@ -92,9 +114,23 @@ class TestNetwork:
         assert read(proxies={"https": "http://a:1"}).proxies == {"https": "http://a:1"}
         assert read(proxies={}).proxies == {}
 
-    @pytest.mark.parametrize(("given", "meant"), [(False, False), ("false", False), ("True", True), ("", True)])
+    @pytest.mark.parametrize(("given", "meant"), [(True, True), ("true", True), ("False", False), ("", False)])
     def test_the_environment(self, given: object, meant: bool) -> None:
         assert read(trust_env=given).trust_env is meant
+
+    @pytest.mark.parametrize(
+        ("endpoint", "environ", "name"),
+        [
+            (HANGZHOU, {"HTTPS_PROXY": "http://p:1"}, "HTTPS_PROXY"),
+            (HANGZHOU, {"http_proxy": "http://p:1", "all_proxy": "http://p:1"}, "all_proxy"),
+            (HANGZHOU, {"HTTP_PROXY": "http://p:1", "https_proxy": ""}, ""),
+            ("http://127.0.0.1:9000", {"http_proxy": "http://p:1"}, "http_proxy"),
+        ],
+    )
+    def test_a_proxy_that_nobody_asked_for_is_known_by_name(
+        self, endpoint: str, environ: dict[str, str], name: str
+    ) -> None:
+        assert unused_proxy(endpoint, environ) == name
 
     @pytest.mark.parametrize(
         ("extra", "said"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,22 @@ def test_timeouts_that_fail_always_or_never(name: str, value: float) -> None:
         NetworkSettings(**{name: value})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"connect_timeout": "5"}, "connect_timeout is '5': give seconds above 0"),
+        ({"verify": 5}, "verify is 5: give True, False or the path of a CA bundle"),
+        ({"verify": None}, "verify is None"),
+        ({"proxies": "http://u:hidden@h:1"}, 'proxies is no mapping: write it as {"https": "http://host:port"}'),
+    ],
+)
+def test_network_settings_of_another_type(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        NetworkSettings(**settings)
+    assert said in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
 def test_missing_ca_bundle(tmp_path: Path) -> None:
     missing = str(tmp_path / "ca.pem")
     with pytest.raises(ConfigurationError, match=f"no CA bundle at '{missing}'"):
@@ -80,7 +97,7 @@ def test_server_clock_is_ours_until_it_is_corrected() -> None:
 
 
 @pytest.mark.parametrize(
-    "region", ["cn hangzhou", "cn/hangzhou", "CN-HANGZHOU", "https://oss-cn-hangzhou.aliyuncs.com", "ü"]
+    "region", ["cn hangzhou", "cn/hangzhou", "CN-HANGZHOU", "https://oss-cn-hangzhou.aliyuncs.com", "ü", "-"]
 )
 def test_a_region_that_cannot_be_one(region: str) -> None:
     with pytest.raises(ConfigurationError, match=f"illegal region '{region}': give its id, such as 'cn-hangzhou'"):

@@ -328,9 +328,24 @@ class TestCredentialsURI:
     @pytest.mark.parametrize("answer", [reply({"Code": "Failed"}), reply(b"", 403)])
     def test_a_refusal_does_not_tell_the_query(self, answer: HTTPReply) -> None:
         with pytest.raises(
-            ConfigurationError, match=r"no credentials from 127.0.0.1/keys: .*Check credentials_uri"
+            ConfigurationError, match=r"no credentials from http://127.0.0.1/keys: .*Check credentials_uri"
         ) as caught:
             CredentialsURI("http://user:hidden@127.0.0.1/keys?password=hidden", Service(answer))()
+        assert "hidden" not in str(caught.value)
+
+    def test_a_login_goes_by_its_header_and_shows_nowhere(self) -> None:
+        service = Service(reply(INSTANCE))
+        source = CredentialsURI("http://user:hid%40den@127.0.0.1:7000/keys?a=@", service)
+        source()
+        [asked] = service.requests
+        assert asked.url == "http://127.0.0.1:7000/keys?a=@"
+        assert asked.headers["Authorization"] == "Basic " + base64.b64encode(b"user:hid@den").decode()
+        assert "hid" not in repr(source)
+
+    def test_nobody_at_it_does_not_tell_the_login(self) -> None:
+        settings = SourceSettings("uri", credentials_uri="http://user:hidden@127.0.0.1:1/keys?password=hidden")
+        with pytest.raises(TransportError, match=r"no credentials from http://127.0.0.1:1/keys: GET to 127") as caught:
+            make_provider(settings).get_credentials()
         assert "hidden" not in str(caught.value)
 
 
@@ -528,6 +543,10 @@ class TestChoice:
             ("oidc", {"oidc_token_file_path": ""}, "needs oidc_token_file_path: .* ALIBABA_CLOUD_OIDC_TOKEN_FILE"),
             ("uri", {"credentials_uri": ""}, "needs credentials_uri"),
             ("uri", {"credentials_uri": "127.0.0.1/keys"}, "credentials_uri is no URL"),
+            ("uri", {"credentials_uri": "http://127.0.0.1:port/keys"}, "credentials_uri is no URL"),
+            ("ram_role_arn", {"sts_endpoint": "https://u:p@sts"}, "sts_endpoint has more than a host: write it as ht"),
+            ("ram_role_arn", {"sts_endpoint": "https://sts/?a"}, "sts_endpoint has more than a host"),
+            ("ecs_ram_role", {"metadata_endpoint": "http://u:p@h"}, "metadata_endpoint has more than a host"),
             ("provider", {"provider": ""}, "needs credentials_provider"),
         ],
     )

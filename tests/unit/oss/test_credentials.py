@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -41,13 +42,20 @@ def test_incomplete_credentials_are_refused(key_id: str, secret: str) -> None:
         Credentials("id", "secret", "hidden\r\nx: y"),
         Credentials("hidden-ü", "secret"),
         Credentials("id", "hidden\n"),
-        Credentials("id", "hidden \ud800"),
-        Credentials("id", 5),  # type: ignore[arg-type]
     ],
 )
 def test_credentials_that_no_header_can_carry_are_refused_and_not_shown(credentials: Credentials) -> None:
     with pytest.raises(ConfigurationError, match="copy it into the connection again") as caught:
         SharedCredentials(StaticCredentialsProvider(credentials)).get()
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values", [(1, "hidden"), ("id", 5), ("id", b"hidden"), ("id", "hidden\udcff"), ("id", "hidden", b"t")]
+)
+def test_credentials_that_are_no_texts_are_refused_and_not_shown(values: tuple[Any, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="is no text: give all as str") as caught:
+        SharedCredentials(StaticCredentialsProvider(Credentials(*values))).get()
     assert "hidden" not in str(caught.value)
 
 

@@ -214,6 +214,8 @@ def test_a_proxy_that_shows_the_signed_url_is_not_quoted_with_it() -> None:
         ("key STS.NUabcdefghij!", "key STS.NUab***!"),
         ("key LTAI4GabcdefGHIJ", "key LTAI4Gab***"),
         ("GET /k?Signature=a%2Bb&Expires=1", "GET /k?Signature=***&Expires=1"),
+        ("proxy http://name:word@proxy:3128/", "proxy http://***@proxy:3128/"),
+        ("see https://h/a@b?c=d@e and f@g", "see https://h/a@b?c=d@e and f@g"),
         ("nothing secret: CAISSON, LTAI", "nothing secret: CAISSON, LTAI"),
     ],
 )

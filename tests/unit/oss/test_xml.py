@@ -84,6 +84,12 @@ def test_buckets() -> None:
     assert xml.parse_buckets(b"<ListAllMyBucketsResult/>") == []
 
 
+def test_tags() -> None:
+    tags = "<Tag><Key>a b</Key><Value>c&amp;d</Value></Tag><Tag><Key>e</Key><Value/></Tag>"
+    assert xml.parse_tags(f"<Tagging><TagSet>{tags}</TagSet></Tagging>".encode()) == {"a b": "c&d", "e": ""}
+    assert xml.parse_tags(b"<Tagging><TagSet/></Tagging>") == {}
+
+
 def test_error_document() -> None:
     body = b'<?xml version="1.0"?>\n<Error xmlns="http://x"><Code>NoSuchKey</Code><EC/></Error>'
     assert xml.parse_error(body) == {"Code": "NoSuchKey", "EC": ""}

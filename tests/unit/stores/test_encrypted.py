@@ -57,6 +57,12 @@ def test_what_is_no_key_is_refused_with_the_way_to_make_one(keys: list[str]) -> 
     assert NEW not in str(refused.value)
 
 
+def test_which_of_several_is_no_key_is_told_and_not_what_it_is() -> None:
+    with pytest.raises(ConfigurationError, match="checkpoint key number 2, of checkpoint_secret_keys in") as refused:
+        EncryptedStore(MemoryStore(), [NEW, OLD[:-1]])
+    assert OLD[:-1] not in str(refused.value)
+
+
 def test_keys_are_separated_by_commas_or_blanks() -> None:
     assert read_keys(f" {NEW}, {OLD}\n") == [NEW, OLD]
     assert read_keys("") == []

@@ -41,7 +41,7 @@ def encoded(value: object) -> str:
             OBJECT,
         ),
         (
-            {"headers": {"x-oss-server-side-data-encryption": "SM4"}},
+            {"server_side_encryption": "KMS", "server_side_data_encryption": "SM4"},
             "x-oss-server-side-data-encryption",
             "SM4",
             OBJECT,
@@ -91,10 +91,6 @@ def test_the_content_type_is_guessed_from_the_key(key: str, content_type: str) -
 def test_a_given_content_type_wins_over_a_guess() -> None:
     given = ObjectOptions(headers={"Content-TYPE": "text/plain"})
     assert given.headers_for(PUT, "a.csv")["content-type"] == "text/plain"
-    assert (
-        ObjectOptions(content_type="a/b", headers={"content-type": "c/d"}).headers_for(PUT, "a")["content-type"]
-        == "a/b"
-    )
 
 
 @pytest.mark.parametrize(
@@ -107,6 +103,7 @@ def test_a_given_content_type_wins_over_a_guess() -> None:
         {"storage_class": "IA"},
         {"tags": {"a": "b"}},
         {"server_side_encryption": "AES256"},
+        {"server_side_encryption": "KMS", "server_side_data_encryption": "SM4"},
         {"replace": False},
     ],
 )
@@ -165,11 +162,75 @@ def test_the_digest_ignores_the_order_of_headers() -> None:
         ({"callback": CALLBACK, "callback_vars": {"a": "1"}}, "illegal callback variable 'a': it must start with 'x:'"),
         ({"callback": CALLBACK, "callback_vars": {"x:A": "1"}}, "illegal callback variable 'x:A'.*lower case"),
         ({"callback": CALLBACK, "callback_vars": ["x:a"]}, "callback_vars is .*give a mapping"),
+        ({"callback": CALLBACK, "callback_vars": {"x:a": 1}}, "callback variable 'x:a' is of type int: give a text"),
+        ({"callback": {**CALLBACK, "callbackUrl": 5}}, "callback needs callbackUrl and callbackBody: give both, as te"),
+        ({"callback": {**CALLBACK, "callbackUrl": "h;" * 5 + "h"}}, "callbackUrl has more than 5 addresses"),
+        ({"callback": {**CALLBACK, "callbackBodyType": "text/xml"}}, "unknown callbackBodyType 'text/xml': use one of"),
+        ({"callback": {**CALLBACK, "n": float("nan")}}, "callback cannot be written as JSON"),
+        ({"callback": {**CALLBACK, "callbackBody": "b" * 5200}}, "callback has 5... bytes: OSS takes 5120"),
+        ({"replace": "no"}, "replace is 'no': give True or False"),
+        ({"metadata": {"a": "\udcff"}}, "metadata 'a' is no valid Unicode: read it with its right encoding"),
+        ({"tags": {"a": "\udcff"}}, "tags 'a' is no valid Unicode"),
+        ({"metadata": {"client-side-encryption-key": "a"}}, "'client-side-encryption-key' is set by client-side"),
+        ({"server_side_data_encryption": "SM4"}, "server_side_data_encryption needs server_side_encryption='KMS'"),
+        ({"server_side_encryption": "KMS", "server_side_data_encryption": "ROT13"}, "unknown server_side_data_encrypt"),
     ],
 )
 def test_what_oss_would_refuse_is_refused_before_anything_is_sent(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         ObjectOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        ({"x-oss-object-acl": "secret"}, "unknown acl 'secret': use one of default"),
+        ({"X-OSS-Storage-Class": "Cold"}, "unknown storage_class 'Cold': use one of Standard"),
+        ({"x-oss-server-side-encryption": "ROT13"}, "unknown server_side_encryption 'ROT13'"),
+        ({"x-oss-server-side-encryption-key-id": "9468"}, "kms_key_id needs server_side_encryption='KMS'"),
+        ({"x-oss-server-side-data-encryption": "SM4"}, "server_side_data_encryption needs"),
+        ({"x-oss-forbid-overwrite": "perhaps"}, "unknown x-oss-forbid-overwrite 'perhaps': use one of true, false"),
+        ({"x-oss-request-payer": "me"}, "unknown x-oss-request-payer 'me': use one of requester"),
+        ({"x-oss-traffic-limit": "5"}, "traffic_limit 5 is out of bounds"),
+        ({"x-oss-traffic-limit": "fast"}, "traffic_limit 'fast' is out of bounds"),
+        ({"x-oss-tagging": "&".join(f"k{number}=v" for number in range(11))}, "11 tags: OSS takes 10"),
+        ({"x-oss-tagging": "a=1&a=2"}, "x-oss-tagging 'a=1&a=2' names a tag twice: keep one"),
+        ({"x-oss-tagging": "a"}, "x-oss-tagging is 'a': write it as k=v&k2=v2, or give tags"),
+        ({"x-oss-callback": "{}"}, "header 'x-oss-callback' is not the Base64 of JSON: give callback instead"),
+        ({"x-oss-callback": encoded({})}, "callback needs callbackUrl and callbackBody"),
+        ({"x-oss-callback-var": encoded({"x:a": "1"})}, "callback_vars without a callback"),
+        ({"x-oss-meta-a_b": "1"}, "illegal metadata name 'a_b'"),
+        ({"x-oss-meta-a\r\nx-evil": "1"}, "illegal metadata name"),
+        ({"x-oss-meta-a": "b" * 8192}, "metadata has 8193 bytes"),
+    ],
+)
+def test_what_is_given_as_a_header_is_judged_like_an_option(headers: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ObjectOptions(headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"content_type": "a/b", "headers": {"Content-Type": "c/d"}}, "content-type is given as 'c/d' and as 'a/b'"),
+        ({"acl": "private", "headers": {"x-oss-object-acl": "public-read"}}, "x-oss-object-acl is given as"),
+        ({"headers": {"Expires": "0", "expires": "1"}}, "expires is given as '0' and as '1': keep one"),
+        ({"metadata": {"Run": "1", "run": "2"}}, "x-oss-meta-run is given as '1' and as '2': keep one"),
+        ({"metadata": {"run": "1"}, "headers": {"x-oss-meta-run": "2"}}, "x-oss-meta-run is given as '2' and as '1'"),
+        ({"replace": False, "headers": {"x-oss-forbid-overwrite": "false"}}, "x-oss-forbid-overwrite is given as"),
+    ],
+)
+def test_what_is_given_twice_and_disagrees_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ObjectOptions(**options)
+
+
+def test_what_is_given_twice_and_agrees_is_taken() -> None:
+    made = ObjectOptions(
+        acl="private", kms_key_id="9468", headers={"x-oss-object-acl": "private", "X-OSS-Server-Side-Encryption": "KMS"}
+    )
+    assert made.headers_for(COMPLETE, "a") == {"x-oss-object-acl": "private"}
+    assert made.headers_for(INITIATE, "a")["x-oss-server-side-encryption"] == "KMS"
 
 
 def test_what_is_just_legal_is_taken() -> None:
@@ -187,16 +248,13 @@ def test_an_unknown_header_has_no_place() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"metadata": {"a": "\udcff"}}, "metadata 'a' is not valid Unicode"),
-        ({"tags": {"\udcff": "a"}}, "tags .* is not valid Unicode"),
-        ({"content_type": "\udcff"}, "option 'content_type' is not valid Unicode"),
-        ({"metadata": {"A": "1", "a": "2"}}, "metadata has a name twice, in upper and lower case"),
-        ({"headers": {"Expires": "1", "expires": "2"}}, "headers has a name twice"),
-        (
-            {"headers": {"x-oss-object-acl": "open"}},
-            "header x-oss-object-acl 'open': use one of default, private",
-        ),
-        ({"headers": {"X-OSS-Storage-Class": "standard"}}, "unknown header X-OSS-Storage-Class 'standard'"),
+        ({"metadata": {"a": "\udcff"}}, "metadata 'a' is no valid Unicode"),
+        ({"tags": {"\udcff": "a"}}, "tags .* is no valid Unicode"),
+        ({"content_type": "\udcff"}, "option 'content_type' is no valid Unicode"),
+        ({"metadata": {"A": "1", "a": "2"}}, "x-oss-meta-a is given as '1' and as '2': keep one"),
+        ({"headers": {"Expires": "1", "expires": "2"}}, "expires is given as '1' and as '2': keep one"),
+        ({"headers": {"x-oss-object-acl": "open"}}, "unknown acl 'open': use one of default, private"),
+        ({"headers": {"X-OSS-Storage-Class": "standard"}}, "unknown storage_class 'standard'"),
         ({"headers": {"x-oss-server-side-encryption": "AES"}}, "'AES': use one of AES256, KMS, SM4"),
         ({"headers": {"x-oss-forbid-overwrite": "yes"}}, "'yes': use one of true, false"),
         ({"headers": {"x-oss-traffic-limit": "1"}}, "traffic_limit 1 is out of bounds"),

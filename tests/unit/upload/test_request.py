@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.oss.encryption import KMSMasterKey
 from airflow_provider_oss_resume.upload import LocalFile, UploadRequest, UploadResult
 
+MASTER = KMSMasterKey(encrypt=bytes, decrypt=bytes)
 GOOD: dict[str, Any] = {"source": "/exports/a.csv", "bucket": "examplebucket", "key": "a.csv"}
 
 
@@ -39,6 +41,16 @@ GOOD: dict[str, Any] = {"source": "/exports/a.csv", "bucket": "examplebucket", "
         ({"source": None}, "no source: give the path of the file"),
         ({"source": b"/exports/a.csv"}, "source is b'/exports/a.csv': give the path"),
         ({"source": ["/exports/a.csv"]}, "source is .*: give the path"),
+        ({"sequential": "no"}, "sequential is 'no': give True or False"),
+        ({"verify_resume": None}, "verify_resume is None"),
+        ({"adopt_uploads": 1}, "adopt_uploads is 1"),
+        ({"callback_required": ""}, "callback_required is ''"),
+        ({"master_key": "-----BEGIN"}, "client-side encryption is given a str: give an RSAMasterKey or a KMSMasterKey"),
+        ({"master_key": MASTER, "part_size": 102_401}, "part_size 102401 is no multiple of 16"),
+        (
+            {"master_key": MASTER, "upload_id": "U1"},
+            "upload_id 'U1' with client-side encryption: .*leave upload_id out",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -84,7 +96,10 @@ def test_the_text_false_is_not_taken_for_true(name: str) -> None:
         UploadRequest("a.bin", "examplebucket", "k", **{name: "False"})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["options", "master_key"])
-def test_arguments_of_another_kind(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{name} is .*: give "):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("options", "options is 'x': give ObjectOptions"), ("master_key", "encryption is given a str: give an RSAM")],
+)
+def test_arguments_of_another_kind(name: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
         UploadRequest("a.bin", "examplebucket", "k", **{name: "x"})  # type: ignore[arg-type]
