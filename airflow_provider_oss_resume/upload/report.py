@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from airflow_provider_oss_resume.upload.meter import Meter
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.progress import (
     Phase,
@@ -15,7 +16,6 @@ from airflow_provider_oss_resume.upload.progress import (
     human_size,
     human_time,
 )
-from airflow_provider_oss_resume.upload.transfer import Meter
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.upload.cancel import Cancel
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner
 from airflow_provider_oss_resume.upload.encrypted import EncryptedSource, ObjectCipher, cipher_for
+from airflow_provider_oss_resume.upload.meter import Meter
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.recorder import CheckpointRecorder
 from airflow_provider_oss_resume.upload.report import Reporter
 from airflow_provider_oss_resume.upload.request import UploadRequest
 from airflow_provider_oss_resume.upload.resume import Target
 from airflow_provider_oss_resume.upload.source import OpenSource
-from airflow_provider_oss_resume.upload.transfer import Meter
 from airflow_provider_oss_resume.upload.waiting import run_watched
 
 Result = TypeVar("Result")

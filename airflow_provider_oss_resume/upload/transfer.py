@@ -28,6 +28,7 @@ from airflow_provider_oss_resume.upload.body import PartBody, new_buffer, rehash
 from airflow_provider_oss_resume.upload.concurrency import AdaptiveConcurrency
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
 from airflow_provider_oss_resume.upload.lateness import Sending, Stopwatch
+from airflow_provider_oss_resume.upload.meter import Meter
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.source import OpenSource
 from airflow_provider_oss_resume.upload.waiting import TICK
@@ -72,39 +73,6 @@ class Differs:
     """Tell that a kept part holds other bytes than the source and will be sent again."""
 
     number: int
-
-
-class Meter:
-    """Count bytes of many threads without a lock: each has a counter of its own."""
-
-    def __init__(self) -> None:
-        self._counters: list[list[int]] = []
-
-    def counter(self) -> Callable[[int], None]:
-        """Return a function that adds to a new counter; negative numbers take progress back."""
-        counts = [0, 0]
-        self._counters.append(counts)
-
-        def add(count: int) -> None:
-            counts[0] += count
-            if count > 0:
-                counts[1] += count
-
-        return add
-
-    def take_back(self, count: int) -> None:
-        """Note that bytes moved before are moved no more."""
-        self.counter()(-count)
-
-    @property
-    def moved(self) -> int:
-        """Return the bytes of parts sent or on their way."""
-        return sum(counts[0] for counts in self._counters)
-
-    @property
-    def sent(self) -> int:
-        """Return the bytes put on the wire, repeated attempts included."""
-        return sum(counts[1] for counts in self._counters)
 
 
 class _Sender:

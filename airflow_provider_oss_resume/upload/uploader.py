@@ -11,6 +11,7 @@ from airflow_provider_oss_resume.upload.bandwidth import BandwidthLimiter, parse
 from airflow_provider_oss_resume.upload.cancel import Cancel
 from airflow_provider_oss_resume.upload.checkpoint import Owner
 from airflow_provider_oss_resume.upload.fencing import check_still_ours, this_process
+from airflow_provider_oss_resume.upload.meter import Meter
 from airflow_provider_oss_resume.upload.planner import plan_parts
 from airflow_provider_oss_resume.upload.progress import ProgressCallback
 from airflow_provider_oss_resume.upload.recorder import CheckpointRecorder, WritePolicy
@@ -20,7 +21,6 @@ from airflow_provider_oss_resume.upload.resume import Target
 from airflow_provider_oss_resume.upload.session import Session
 from airflow_provider_oss_resume.upload.source import Fingerprint
 from airflow_provider_oss_resume.upload.store import CheckpointStore, NoStore
-from airflow_provider_oss_resume.upload.transfer import Meter
 
 
 class Uploader:

@@ -7,10 +7,10 @@ import math
 
 import pytest
 
+from airflow_provider_oss_resume.upload.meter import Meter
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.progress import Phase, Progress, RateMeter, human_size, human_time
 from airflow_provider_oss_resume.upload.report import Reporter
-from airflow_provider_oss_resume.upload.transfer import Meter
 from tests.fakes import FakeClock
 
 MIB = 1024 * 1024
