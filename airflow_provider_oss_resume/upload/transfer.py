@@ -115,11 +115,10 @@ class Transfer:
         self._concurrency = AdaptiveConcurrency(1)
         self._stopwatch = Stopwatch()
         self._throttled = False
-        self._events: queue.SimpleQueue[Settled | Differs | BaseException | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Settled | Differs | BaseException] = queue.SimpleQueue()
         self._one_ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._senders: list[_Sender] = []
-        self._running = 0
         self._left = 0
 
     def run(
@@ -160,7 +159,6 @@ class Transfer:
         thread = threading.Thread(target=self._run_worker, args=(run,), name="oss-resume-part", daemon=True)
         thread.start()  # may fail for want of memory: only what runs is waited for
         self._threads.append(thread)
-        self._running += 1
 
     def _adapt(self) -> None:
         """Send as many parts at once as pays, and those that are late a second time."""
@@ -204,13 +202,10 @@ class Transfer:
         with contextlib.suppress(queue.Empty):
             while True:
                 event = self._events.get_nowait()
-                if event is None:
-                    self._running -= 1
-                elif isinstance(event, BaseException):
+                if isinstance(event, BaseException):
                     raise event
-                else:
-                    self._count(event)
-                    on_event(event)
+                self._count(event)
+                on_event(event)
 
     def _count(self, event: Settled | Differs) -> None:
         if isinstance(event, Settled):
@@ -251,7 +246,6 @@ class Transfer:
             self._work.stop()
             self._events.put(error)
         finally:
-            self._events.put(None)
             self._one_ended.set()
 
     def _run_prover(self) -> None:
