@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from airflow_provider_oss_resume.devserver import DevServer
 from demo.stack import AirflowStack
@@ -33,7 +34,13 @@ def no_faults_left(oss: DevServer) -> Iterator[None]:
 def stack(oss: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """A scheduler with a LocalExecutor and what this Airflow needs beside it; up until the session ends."""
     home = tmp_path_factory.mktemp("airflow")
-    running = AirflowStack(home, DAGS, {"AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss)})
+    # The key, because processes that start together race for it: one writes an airflow.cfg with a new key, another
+    # reads the file while it is still empty and then can decrypt no connection, which Airflow calls "not found".
+    settings = {
+        "AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss),
+        "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+    }
+    running = AirflowStack(home, DAGS, settings)
     running.prepare("dags reserialize")
     running.start()
     yield running
