@@ -13,7 +13,9 @@ from cryptography.fernet import Fernet
 from airflow_provider_oss_resume.devserver import DevServer
 from demo.stack import AirflowStack
 from tests.airflow import bucket, forked_tries
+from tests.airflow.rest import RestApi
 from tests.airflow.scheduled import CommandLine, Scheduled
+from tests.airflow.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
 
@@ -31,7 +33,13 @@ def no_faults_left(oss: DevServer) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def stack(oss: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def statsd() -> Iterator[StatsdServer]:
+    with closing(StatsdServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stack(oss: DevServer, statsd: StatsdServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """A scheduler with a LocalExecutor and what this Airflow needs beside it; up until the session ends."""
     home = tmp_path_factory.mktemp("airflow")
     # The key, because processes that start together race for it: one writes an airflow.cfg with a new key, another
@@ -39,6 +47,7 @@ def stack(oss: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     settings = {
         "AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss),
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+        **statsd.settings,
     }
     running = AirflowStack(home, DAGS, settings)
     running.prepare("dags reserialize")
@@ -52,6 +61,12 @@ def scheduled(stack: AirflowStack) -> Iterator[Callable[[str], Scheduled]]:
     """Makes runs under the scheduler, by the DAG's name."""
     with closing(CommandLine(stack)) as airflow:
         yield lambda dag_id: Scheduled(stack, airflow, dag_id)
+
+
+@pytest.fixture(scope="session")
+def rest(stack: AirflowStack) -> RestApi:
+    """The web server of that Airflow; ends with it."""
+    return RestApi(stack)
 
 
 @pytest.fixture(scope="session")

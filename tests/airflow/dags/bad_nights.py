@@ -107,6 +107,7 @@ def one_upload(
     return dag
 
 
+counted = one_upload("counted")
 slow_store = one_upload("slow_store", checkpoint_store=SlowVariable())
 busy_store = one_upload(
     "busy_store",
