@@ -78,14 +78,21 @@ def counters_of(result: UploadResult) -> Counters:
 
 
 def publish(counters: Counters, identity: TaskIdentity) -> None:
-    """Log the counters and send them to Airflow's metrics as ``oss_resume.<name>``."""
+    """Log the counters and send them to Airflow's metrics as ``oss_resume.<name>``.
+
+    A metrics backend that fails is told and survived: it must neither fail an upload that is done nor
+    hide the error of one that is not.
+    """
     from airflow.providers.common.compat.sdk import Stats
 
     values = asdict(counters)
     log.info("counters: %s", ", ".join(f"{name} {value}" for name, value in values.items()))
     tags = {"dag_id": identity.dag_id, "task_id": identity.task_id}
-    for name, value in values.items():
-        Stats.incr(f"oss_resume.{name}", value, tags=tags)
+    try:
+        for name, value in values.items():
+            Stats.incr(f"oss_resume.{name}", value, tags=tags)
+    except Exception as error:  # noqa: BLE001 - whatever an installation's own backend raises
+        log.warning("the counters cannot be sent to Airflow's metrics: %s: %s", type(error).__name__, error)
 
 
 def identify(context: Context) -> TaskIdentity:

@@ -7,9 +7,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from airflow.providers.common.compat.sdk import Stats
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
-from airflow_provider_oss_resume.operators.task import Counters
+from airflow_provider_oss_resume.operators.task import Counters, publish
+from airflow_provider_oss_resume.stores.naming import TaskIdentity
 from tests.airflow import bucket
 from tests.airflow.background import wait_for
 from tests.airflow.scheduled import Scheduled
@@ -48,3 +50,16 @@ def test_every_try_sends_its_counters(
     assert counts["bytes_reused"] == counts["parts_reused"] * bucket.PART_SIZE
     assert size <= counts["bytes_sent"] <= size + 5 * bucket.PART_SIZE
     assert counts["recoveries"] == 0
+
+
+def test_a_backend_that_fails_is_survived_and_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An upload that is done must not be run again because nobody counts it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionError("no such collector")
+
+    monkeypatch.setattr(Stats, "incr", refuse, raising=False)
+    publish(Counters(bytes_sent=7), TaskIdentity("dag", "run", "upload"))
+    assert "cannot be sent to Airflow's metrics: ConnectionError: no such collector" in caplog.text
