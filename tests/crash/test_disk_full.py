@@ -101,6 +101,16 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint_whole(
     assert [path.name for path in small_disk.iterdir()] == ["others"]
 
 
+def test_a_full_disk_does_not_look_like_another_writer(attempt: Try, small_disk: Path, client: OSSClient) -> None:
+    """Who uses the engine without Airflow does not count tries: what an earlier one left is not of a newer one."""
+    child = attempt.start("after_part:8")
+    child.communicate(timeout=60)
+    fill(small_disk)
+    result = attempt.upload()
+    assert result.resumed
+    assert stored(client, attempt.key) == Path(attempt.file).read_bytes()
+
+
 def test_a_file_that_may_not_grow_costs_only_the_checkpoint(
     attempt: Try, client: OSSClient, caplog: pytest.LogCaptureFixture
 ) -> None:
