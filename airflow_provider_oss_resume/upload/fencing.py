@@ -45,8 +45,12 @@ def is_same_try_elsewhere(found: Owner, ours: Owner) -> bool:
 
 
 def check_not_newer(found: Owner, ours: Owner) -> None:
-    """Raise :class:`UploadTakenOver` if the checkpoint a try finds at its start is of a newer one."""
-    if found.try_number > ours.try_number:
+    """Raise :class:`UploadTakenOver` if the checkpoint a try finds at its start is of a newer one that works on it.
+
+    One that ended, or of which nothing can be proved, stops nobody: a DAG run that was deleted and made anew counts
+    its tries from 1 again, and would fail for ever. If it does live, it writes itself into the checkpoint again.
+    """
+    if found.try_number > ours.try_number and is_alive(found):
         raise UploadTakenOver(f"{found} owns this upload and is newer than {ours}: stopping")
 
 

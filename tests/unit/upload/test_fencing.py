@@ -77,6 +77,14 @@ def test_only_another_living_process_of_the_same_try_is_the_same_try_elsewhere(
     assert not is_same_try_elsewhere(replace(OURS, nonce="an earlier upload of this process"), OURS)
 
 
+@pytest.mark.parametrize(
+    "gone", [{"process_start": ""}, {"process_start": "1"}, {"host": "elsewhere"}], ids=["released", "dead", "unknown"]
+)
+def test_a_newer_try_that_is_not_there_any_more_stops_nobody(gone: dict[str, str]) -> None:
+    """A DAG run that is deleted and made anew counts its tries from 1 again, and its Variable is still there."""
+    check_not_newer(replace(OURS, try_number=7, **gone), OURS)  # type: ignore[arg-type]
+
+
 def test_an_older_try_does_not_begin_beside_a_newer_one() -> None:
     check_not_newer(replace(OURS, try_number=1), OURS)
     check_not_newer(OURS, OURS)
