@@ -71,7 +71,7 @@ def find_decision(session: Session, checkpoint: Checkpoint | None, *, gone: bool
     if decision.action not in (Action.START, Action.RESTART):
         return decision
     if session.request.upload_id and not gone:
-        return session.call(lambda: _named_upload(session, str(session.request.upload_id)))
+        return _named_or_stored(session, decision, session.request.upload_id)
     found = or_adopted(session, decision)
     return found if found.action is Action.ADOPT else _or_stored(session, found)
 
@@ -99,6 +99,17 @@ def _or_stored(session: Session, decision: Decision) -> Decision:
         return decision
     reason = "no checkpoint, but an object of this size is there: an earlier try may have completed it"
     return Decision(Action.CHECK_STORED, reason, target.plan, stored=stored)
+
+
+def _named_or_stored(session: Session, decision: Decision, upload_id: str) -> Decision:
+    """Return how to go on with the upload that the request names, or how to find out that it is done already."""
+    try:
+        return session.call(lambda: _named_upload(session, upload_id))
+    except ConfigurationError as error:
+        found = _or_stored(session, decision)
+        if found.action is Action.CHECK_STORED and isinstance(error.__cause__, NoSuchUploadError):
+            return found
+        raise
 
 
 def _named_upload(session: Session, upload_id: str) -> Decision:

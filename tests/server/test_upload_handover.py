@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_oss_resume.exceptions import CallbackFailedError, ConfigurationError
-from airflow_provider_oss_resume.upload import ObjectOptions
-from tests.server.uploads import BUCKET, PART, PARTS, Scene, content
+from airflow_provider_oss_resume.upload import ObjectOptions, Owner
+from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content
 
 NOBODY = ObjectOptions(callback={"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "a=b"})
 
@@ -42,6 +42,16 @@ def test_an_upload_named_by_its_id_goes_on(scene: Scene) -> None:
     scene.assert_done(result)
     assert result.upload_id == wanted
     assert sorted(scene.sent()) == [1, *range(4, PARTS + 1)]
+
+
+def test_a_retry_of_a_named_upload_that_was_completed_finds_the_object(scene: Scene) -> None:
+    """The try before died after the checkpoint's end and before Airflow heard of it."""
+    wanted = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    scene.upload(upload_id=wanted)
+    scene.server.clear_requests()
+    result = scene.uploader(owner=Owner(try_number=2)).upload(scene.request(upload_id=wanted))
+    scene.assert_done(result)
+    assert (scene.sent(), result.bytes_reused) == ([], SIZE)
 
 
 def test_an_upload_id_that_does_not_exist_is_named(scene: Scene) -> None:
