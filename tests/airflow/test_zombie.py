@@ -15,7 +15,7 @@ from tests.airflow import bucket, runs
 from tests.airflow.background import NextTry, Run, is_alive, wait_for
 
 PARTS = 16
-STORES = ("variable", *(["task_state"] if AIRFLOW_3 else []))
+STORES = ("variable", "progress", *(["task_state"] if AIRFLOW_3 else []))
 LAST_WORDS = (
     "took this upload over",  # the checkpoint names another owner
     "owns this upload and is newer",
