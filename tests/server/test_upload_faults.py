@@ -76,6 +76,16 @@ def test_a_part_that_always_arrives_damaged_fails_the_try_and_names_it(scene: Sc
     assert [part.number for part in scene.checkpoint.parts] == [1, 2]
 
 
+def test_after_a_failure_no_further_part_is_begun(scene: Scene) -> None:
+    """Other clients' threads send on, to an upload that fails anyway (E10)."""
+    scene.fail("UploadPart", 403, "AccessDenied", part_number=1)
+    scene.fault(FaultKind.DELAY, "UploadPart", count=None, seconds=0.2)
+    with pytest.raises(AccessDeniedError):
+        scene.upload(max_concurrency=3)
+    assert set(scene.sent()) <= {1, 2, 3}
+    assert {part.number for part in scene.checkpoint.parts} == {2, 3}, "those under way may finish"
+
+
 def test_a_token_that_expires_on_the_way_is_renewed(scene: Scene, make_client: ClientFactory) -> None:
     provider = RenewableProvider(list(TOKENS))
     scene.client = make_client(scene.server.url, provider)
