@@ -93,6 +93,7 @@ class Simulation(RuleBasedStateMachine):
         self.size = SIZES[-1]
         self.source = ModelSource(content_of(self.versions, self.size), "0")
         self.tries = 0
+        self.processes = 0
         self.changes = 0
         self.metadata = "1"
         self.was_sneaky = False
@@ -126,8 +127,28 @@ class Simulation(RuleBasedStateMachine):
             assert sorted(process.sent) == needed
         told["undisturbed tries"] += 1
 
+    @rule()
+    def try_with_a_full_store(self) -> None:
+        """It can be read, and takes nothing."""
+        self.store.is_full = True
+        self.excused += 1
+        assert self._try(Process(), 1, verify=True) is not None, "a store that is full fails no upload"
+        self.store.is_full = False
+        told["full stores"] += 1
+
+    @rule()
+    def run_is_made_anew(self) -> None:
+        """Deleted and triggered again under its old id: its tries count from 1."""
+        self.tries = 0
+
+    @rule()
+    def same_try_again(self) -> None:
+        """As after a reschedule."""
+        self.tries = max(0, self.tries - 1)
+
     def _try(self, process: Process, threads: int, verify: bool) -> UploadResult | None:
         self.tries += 1
+        self.processes += 1
         before = self.source.content
         try:
             result = self._upload(process, threads, verify or self.was_sneaky)
@@ -148,7 +169,7 @@ class Simulation(RuleBasedStateMachine):
         uploader = Uploader(
             cast("OSSClient", ModelClient(self.bucket, process)),
             ProcessStore(self.store, process),
-            owner=Owner("d", "r", "t", -1, self.tries, "model", self.tries, "gone", f"nonce {self.tries}"),
+            owner=Owner("d", "r", "t", -1, self.tries, "model", self.processes, "gone", f"nonce {self.processes}"),
             write_policy=WritePolicy(interval=0.0),
         )
         return uploader.upload(
