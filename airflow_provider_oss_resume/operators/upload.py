@@ -243,6 +243,9 @@ class ResumableUploadOperator(BaseOperator):
             if error.permanent:
                 raise AirflowFailException(str(error)) from error
             raise
+        except BaseException:  # Airflow's timeouts are no Exceptions
+            leave_if_replaced(context["ti"])
+            raise
 
     def on_kill(self) -> None:
         """Tell the upload to stop. No more than that: Airflow calls this from a signal handler."""
