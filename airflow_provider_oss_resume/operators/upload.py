@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
-from airflow_provider_oss_resume.exceptions import (
-    IntegrityError,
-    NoSuchUploadError,
-    OSSResumeError,
-    SourceError,
-    UploadTakenOver,
-)
+from airflow_provider_oss_resume.exceptions import OSSResumeError
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.operators.arguments import (
     mapping,
@@ -30,12 +24,12 @@ from airflow_provider_oss_resume.operators.arguments import (
 from airflow_provider_oss_resume.operators.task import (
     Observer,
     counters_of,
+    go_on_if_worth_it,
     identify,
     leave_if_replaced,
     owner_of,
     publish,
     require_hand_over,
-    reschedule,
     watch_deadline,
     watch_supervisor,
 )
@@ -56,9 +50,6 @@ if TYPE_CHECKING:
     )
 
 DEFAULT_CONCURRENCY = 4
-
-UNDOING = (SourceError, IntegrityError, NoSuchUploadError, UploadTakenOver)
-"""Errors that undo what the try sent, or that the next one would run into again: going on from there has no end."""
 
 
 class ResumableUploadOperator(BaseOperator):
@@ -239,7 +230,8 @@ class ResumableUploadOperator(BaseOperator):
             return self._upload(context, self._cancel, observer, deadline)
         except OSSResumeError as error:
             leave_if_replaced(context["ti"])
-            self._go_on_if_worth_it(error, observer)
+            if self.retry_from_progress and not self._kill_reason:
+                go_on_if_worth_it(error, observer, self.retry_delay)
             if error.permanent:
                 raise AirflowFailException(str(error)) from error
             raise
@@ -274,18 +266,6 @@ class ResumableUploadOperator(BaseOperator):
                 raise
         publish(counters_of(result), identity)
         return result.as_dict()
-
-    def _go_on_if_worth_it(self, error: OSSResumeError, observer: Observer) -> None:
-        """Run again without using up a retry, if this try moved the upload forward."""
-        done, latest = observer.counters(), observer.latest
-        if not self.retry_from_progress or self._kill_reason or not done.parts_sent or not latest:
-            return
-        if error.permanent or isinstance(error, UNDOING):
-            return
-        left = latest.parts_total - latest.parts_done
-        self.log.warning("%s", error)
-        self.log.info("this try sent %d parts, %d are left: going on without using up a retry", done.parts_sent, left)
-        raise reschedule(self.retry_delay) from error
 
     def _master_key(self, hook: OSSResumeHook) -> MasterKey | None:
         wanted = self.client_side_encryption
