@@ -8,6 +8,7 @@ many stories, ``SOAK_SEED`` the same again.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections import Counter
@@ -19,12 +20,20 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from airflow_provider_oss_resume.exceptions import CheckpointError, OSSResumeError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.upload import ObjectOptions, Owner, Uploader, UploadRequest, UploadResult, WritePolicy
+from airflow_provider_oss_resume.upload import checkpoint as codec
 from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint, decode
 from airflow_provider_oss_resume.upload.options import INITIATE
 from airflow_provider_oss_resume.upload.planner import PartPlan
@@ -71,6 +80,9 @@ class Fate:
     meanwhile: tuple[tuple[int, str], ...] = ()
 
 
+FORGED = (
+    st.none() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([0, -1, 99, 2 * PART, "A" * 32, []])
+)
 MEANWHILE = ["edit", "resize", "abort upload", "lose checkpoint", "damage checkpoint", "store down", "another try"]
 FEW_STEPS = st.frozensets(STEPS, max_size=2)
 FATES = st.builds(
@@ -97,6 +109,7 @@ class Simulation(RuleBasedStateMachine):
         self.changes = 0
         self.metadata = "1"
         self.was_sneaky = False
+        self.is_forged = False
         self.excused = 0
 
     @initialize(size=st.sampled_from(SIZES[3:]), strong=st.booleans())
@@ -195,13 +208,14 @@ class Simulation(RuleBasedStateMachine):
         assert (result.size, result.crc64) == (len(before), crc64(before))
         wanted = self._options().headers_for(INITIATE, KEY)
         assert {name: stored.headers.get(name) for name in wanted} == wanted, "the object has other headers"
+        self.is_forged = False
         told["successes"] += 1
         told["resumed"] += result.resumed
         told["recovered without checkpoint"] += result.recovered
 
     def _needed(self) -> list[int] | None:
         """Return the parts that the bucket lacks, where the checkpoint says which upload is meant."""
-        checkpoint = self._checkpoint()
+        checkpoint = None if self.is_forged else self._checkpoint()
         if checkpoint is None or checkpoint.upload_id not in self.bucket.uploads or not self.source.content:
             return None
         if checkpoint.options_digest.removeprefix(ADOPTED) != self._options().digest(KEY):
@@ -302,6 +316,20 @@ class Simulation(RuleBasedStateMachine):
             self.store.text = text[:position] + chr(ord(text[position]) ^ 1) + text[position + 1 :]
             self.excused += 1
             told["checkpoints damaged"] += 1
+
+    @precondition(lambda self: self._checkpoint() is not None)
+    @rule(where=st.sampled_from(["", "fingerprint", "owner", "parts"]), which=st.integers(0, 30), value=FORGED)
+    def forge_checkpoint(self, where: str, which: int, value: Any) -> None:
+        """Another value in one field, under a hash that matches."""
+        document = json.loads(str(self.store.text))
+        holder = document["content"][where] if where else document["content"]
+        holder[sorted(holder)[which % len(holder)]] = value
+        document["sha256"] = codec._digest(codec._canonical(document["content"]))
+        self.store.text = json.dumps(document)
+        # Who has parts trusted without reading them again trusts the checkpoint, too.
+        self.is_forged = self.was_sneaky = True
+        self.excused += 1
+        told["checkpoints forged"] += 1
 
     @rule(number=st.integers(1, 5))
     def replace_part(self, number: int) -> None:
