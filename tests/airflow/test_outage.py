@@ -103,7 +103,7 @@ def _hold_lock(database: Path, seconds: float) -> None:
 
 @pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has no API server between a task and its database")
 def test_the_api_server_is_down(scheduled: Callable[[str], Scheduled], oss: DevServer, tmp_path: Path) -> None:
-    seconds = int(os.environ.get("SOAK_OUTAGE", "10"))  # `make soak`: half a minute
+    seconds = int(os.environ.get("SOAK_OUTAGE", "6"))  # `make soak`: half a minute
     source = bucket.write_source(tmp_path, "outage.bin", 10 * (seconds + 20))
     bucket.slow_parts(oss, source.key)
     run = scheduled("by_auto").trigger(source)
