@@ -218,7 +218,7 @@ class Transfer:
     def _stop(self, on_event: Callable[[Settled | Differs], None], grace: Callable[[], float]) -> None:
         """End all threads, and keep the news of parts that still arrived."""
         self._work.stop()
-        self._join(grace() if self._left else LOSER_TIMEOUT)
+        self._join(grace if self._left else lambda: LOSER_TIMEOUT)
         if self._left and any(thread.is_alive() for thread in self._threads):
             self._cut()
         with contextlib.suppress(queue.Empty):
@@ -232,12 +232,14 @@ class Transfer:
         for sender in self._senders:
             sender.client.cancel()
         self._client.cancel()  # proving ends by this
-        self._join(JOIN_TIMEOUT)
+        self._join(lambda: JOIN_TIMEOUT)
 
-    def _join(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+    def _join(self, timeout: Callable[[], float]) -> None:
+        """Wait for the threads, and no longer than is allowed by then: a kill may come while a hand-over waits."""
+        started = time.monotonic()
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            while thread.is_alive() and (left := started + timeout() - time.monotonic()) > 0:
+                thread.join(min(left, TICK))
 
     def _run_worker(self, run: Callable[[], None]) -> None:
         try:
