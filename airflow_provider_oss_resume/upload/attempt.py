@@ -11,6 +11,7 @@ from airflow_provider_oss_resume.upload.body import PartBody, checksum, new_buff
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, matches, put
 from airflow_provider_oss_resume.upload.conform import conform
+from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.inquiry import find_decision, load_checkpoint, or_adopted
 from airflow_provider_oss_resume.upload.ledger import Ledger
 from airflow_provider_oss_resume.upload.multipart import Multipart
@@ -20,7 +21,6 @@ from airflow_provider_oss_resume.upload.progress import Phase, human_size, human
 from airflow_provider_oss_resume.upload.request import UploadResult
 from airflow_provider_oss_resume.upload.resume import Action, Decision
 from airflow_provider_oss_resume.upload.session import Session
-from airflow_provider_oss_resume.upload.transfer import Destination
 
 log = logging.getLogger(__name__)
 

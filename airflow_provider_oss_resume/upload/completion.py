@@ -28,8 +28,8 @@ from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part, StoredObject
 from airflow_provider_oss_resume.oss.retry import RetryPolicy
 from airflow_provider_oss_resume.upload.body import PartBody
+from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.evidence import head_or_none
-from airflow_provider_oss_resume.upload.transfer import Destination
 
 log = logging.getLogger(__name__)
 

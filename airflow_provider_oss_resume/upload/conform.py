@@ -15,9 +15,9 @@ from airflow_provider_oss_resume.exceptions import AccessDeniedError, OSSResumeE
 from airflow_provider_oss_resume.oss import OSSClient, limits
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part, StoredObject
 from airflow_provider_oss_resume.upload.completion import Expected, require_proof
+from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.evidence import head_or_none
 from airflow_provider_oss_resume.upload.planner import PartPlan, plan_parts
-from airflow_provider_oss_resume.upload.transfer import Destination
 
 log = logging.getLogger(__name__)
 

@@ -29,6 +29,7 @@ from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, complete
 from airflow_provider_oss_resume.upload.conform import conform
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
+from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.evidence import gather
 from airflow_provider_oss_resume.upload.ledger import Ledger
 from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PART
@@ -37,7 +38,8 @@ from airflow_provider_oss_resume.upload.progress import Phase, human_size
 from airflow_provider_oss_resume.upload.recorder import FLUSH_TIMEOUT
 from airflow_provider_oss_resume.upload.resume import Action, Decision, Listing
 from airflow_provider_oss_resume.upload.session import Session
-from airflow_provider_oss_resume.upload.transfer import Destination, Differs, Settled, Transfer
+from airflow_provider_oss_resume.upload.transfer import Transfer
+from airflow_provider_oss_resume.upload.worker import Differs, Settled
 
 log = logging.getLogger(__name__)
 
@@ -150,17 +152,17 @@ class Multipart:
     def _move(self, to_rehash: Mapping[int, Part]) -> None:
         """Send and re-hash until every part is settled."""
         session = self._session
-        transfer = Transfer(
-            session.client, session.source, self.ledger.plan, self._destination(PART), session.meter, session.pace
-        )
-        transfer.run(
+        Transfer(
+            session.client,
+            session.source,
+            self.ledger.plan,
+            self._destination(PART),
+            session.meter,
             settled=frozenset(self.ledger.settled),
             kept=to_rehash,
             concurrency=1 if self._request.sequential else self._request.max_concurrency,
-            on_event=self._note,
-            tick=self._tick,
-            grace=lambda: session.cancel.grace,
-        )
+            pace=session.pace,
+        ).run(on_event=self._note, tick=self._tick, grace=lambda: session.cancel.grace)
 
     def _note(self, event: Settled | Differs) -> None:
         if isinstance(event, Differs):
