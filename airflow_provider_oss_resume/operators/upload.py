@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_oss_resume.exceptions import OSSResumeError
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.operators.arguments import (
+    choice_or_key,
     mapping,
     number_or,
     path,
@@ -247,7 +248,8 @@ class ResumableUploadOperator(BaseOperator):
         from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
 
         store = self._store(context)  # first: where it cannot work, nothing is asked of Airflow or OSS
-        hook, identity, observer = OSSResumeHook(self.oss_conn_id), identify(context), Observer(self.progress_callback)
+        identity, observer = identify(context), Observer(self.progress_callback)
+        hook = OSSResumeHook(text("oss_conn_id", self.oss_conn_id) or "")  # which it refuses by name
         if store is not None and (keys := hook.checkpoint_keys):
             store = EncryptedStore(store, keys)
         request = self._request(text("bucket_name", self.bucket_name) or hook.bucket, self._master_key(hook))
@@ -276,7 +278,7 @@ class ResumableUploadOperator(BaseOperator):
         raise reschedule(self.retry_delay) from error
 
     def _master_key(self, hook: OSSResumeHook) -> MasterKey | None:
-        wanted = self.client_side_encryption
+        wanted = choice_or_key("client_side_encryption", self.client_side_encryption)
         return (hook.master_key if wanted else None) if isinstance(wanted, bool) else wanted
 
     def _request(self, bucket: str | None, master_key: MasterKey | None) -> UploadRequest:
