@@ -103,10 +103,23 @@ def test_an_upload_that_was_begun_in_order_goes_on_in_order(scene: Scene, named:
     assert sorted(done) == list(range(2, PARTS + 1))
 
 
-def test_an_upload_that_its_client_encrypts_is_left_to_it(scene: Scene) -> None:
+def encrypted_upload(scene: Scene) -> str:
+    """Begin an upload as a client does that encrypts, and return its id."""
     content_key = ContentKey.new().wrapped_by(KMSMasterKey(encrypt=bytes, decrypt=bytes))
     sizes = {f"{HEADER}data-size": str(SIZE), f"{HEADER}part-size": str(PART)}
-    theirs = scene.client.initiate_multipart_upload(BUCKET, scene.key, {**content_key.headers(), **sizes})
+    return scene.client.initiate_multipart_upload(BUCKET, scene.key, {**content_key.headers(), **sizes})
+
+
+def test_an_upload_that_was_named_and_its_client_encrypts_is_refused_and_left(scene: Scene) -> None:
+    theirs = encrypted_upload(scene)
+    with pytest.raises(ConfigurationError, match=rf"'{theirs}'.* encrypted by its client.*leave upload_id out"):
+        scene.upload(upload_id=theirs, max_concurrency=4)
+    assert (scene.uploads_left(), scene.store.text) == ([theirs], None)
+    scene.client.abort_multipart_upload(BUCKET, scene.key, theirs)
+
+
+def test_an_upload_that_its_client_encrypts_is_left_to_it(scene: Scene) -> None:
+    theirs = encrypted_upload(scene)
     result = scene.upload(max_concurrency=4)
     assert scene.uploads_left() == [theirs]
     scene.client.abort_multipart_upload(BUCKET, scene.key, theirs)
