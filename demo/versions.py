@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.metadata
 import json
 import secrets
@@ -40,11 +41,14 @@ _QUICK_3 = {
 
 def settings(port: int) -> dict[str, str]:
     """Return the environment that makes this Airflow quick on a small machine."""
+    # Processes that start together race for a key: one writes an airflow.cfg with a new one, another reads the file
+    # while it is still empty and then can decrypt no connection, which Airflow calls "not found".
+    always = _QUICK | {"AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}
     if not AIRFLOW_3:
-        return _QUICK | _QUICK_2
+        return always | _QUICK_2
     address = f"http://127.0.0.1:{port}"
     return (
-        _QUICK
+        always
         | _QUICK_3
         | {
             "AIRFLOW__API__BASE_URL": address,

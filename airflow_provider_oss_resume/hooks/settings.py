@@ -60,7 +60,7 @@ class ConnectionSettings:
     checkpoint_keys: str = field(default="", repr=False)
     encryption: EncryptionSettings | None = None
     source: SourceSettings = field(default_factory=SourceSettings)
-    send_timeout: float = 60.0
+    send_timeout: float = 30.0
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     trust_env: bool = False
 
@@ -90,7 +90,7 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
         checkpoint_keys=connection.text("checkpoint_secret_keys"),  # Airflow masks what has "secret" in its name
         encryption=_encryption(connection),
         source=source,
-        send_timeout=connection.seconds("send_timeout", 60.0),
+        send_timeout=connection.seconds("send_timeout", 30.0),
         proxies=read_proxies(connection),
         trust_env=connection.flag("trust_env", False),
     )

@@ -10,7 +10,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError, UploadCancelled
+from airflow_provider_oss_resume.exceptions import (
+    ConfigurationError,
+    IntegrityError,
+    NoSuchUploadError,
+    OSSResumeError,
+    SourceError,
+    UploadCancelled,
+    UploadTakenOver,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -22,6 +30,9 @@ log = logging.getLogger(__name__)
 
 LAST_SECONDS = 5.0
 """Seconds of a deadline hand-over kept for the last checkpoint and Airflow's own good-byes."""
+
+UNDOING = (SourceError, IntegrityError, NoSuchUploadError, UploadTakenOver)
+"""Errors that undo what the try sent, or that the next one would run into again: going on from there has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +89,21 @@ def counters_of(result: UploadResult) -> Counters:
 
 
 def publish(counters: Counters, identity: TaskIdentity) -> None:
-    """Log the counters and send them to Airflow's metrics as ``oss_resume.<name>``."""
+    """Log the counters and send them to Airflow's metrics as ``oss_resume.<name>``.
+
+    A metrics backend that fails is told and survived: it must neither fail an upload that is done nor
+    hide the error of one that is not.
+    """
     from airflow.providers.common.compat.sdk import Stats
 
     values = asdict(counters)
     log.info("counters: %s", ", ".join(f"{name} {value}" for name, value in values.items()))
     tags = {"dag_id": identity.dag_id, "task_id": identity.task_id}
-    for name, value in values.items():
-        Stats.incr(f"oss_resume.{name}", value, tags=tags)
+    try:
+        for name, value in values.items():
+            Stats.incr(f"oss_resume.{name}", value, tags=tags)
+    except Exception as error:  # noqa: BLE001 - whatever an installation's own backend raises
+        log.warning("the counters cannot be sent to Airflow's metrics: %s: %s", type(error).__name__, error)
 
 
 def identify(context: Context) -> TaskIdentity:
@@ -191,7 +209,18 @@ def _is_replaced(ti: Any) -> bool:
     return row is not None and row.state == "running" and (row.hostname, row.pid) != here
 
 
-def reschedule(after: timedelta) -> Exception:
+def go_on_if_worth_it(error: OSSResumeError, observer: Observer, after: timedelta) -> None:
+    """Raise what has the task run again without using up a retry, if this try moved the upload forward."""
+    done, latest = observer.counters(), observer.latest
+    if error.permanent or isinstance(error, UNDOING) or not done.parts_sent or latest is None:
+        return
+    left = latest.parts_total - latest.parts_done
+    log.warning("%s", error)
+    log.info("this try sent %d parts, %d are left: going on without using up a retry", done.parts_sent, left)
+    raise _reschedule(after) from error
+
+
+def _reschedule(after: timedelta) -> Exception:
     """Return the exception that makes Airflow run this try again later, without counting a new one."""
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 

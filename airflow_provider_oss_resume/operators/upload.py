@@ -25,12 +25,12 @@ from airflow_provider_oss_resume.operators.arguments import (
 from airflow_provider_oss_resume.operators.task import (
     Observer,
     counters_of,
+    go_on_if_worth_it,
     identify,
     leave_if_replaced,
     owner_of,
     publish,
     require_hand_over,
-    reschedule,
     watch_deadline,
     watch_supervisor,
 )
@@ -105,7 +105,8 @@ class ResumableUploadOperator(BaseOperator):
     :param stop_before_timeout: stop handing out parts this long before ``execution_timeout``, so that
         those under way are done and the retry has nothing to send twice; at least 5 seconds.
     :param retry_from_progress: a try that sent at least one part and then failed is run again
-        without using up one of ``retries``; one that sent nothing counts.
+        without using up one of ``retries``; one that sent nothing counts, and one that failed because
+        the source changed or the object came out wrong.
     :param progress_callback: called about once a second with a
         :class:`~airflow_provider_oss_resume.upload.Progress`.
     """
@@ -224,16 +225,23 @@ class ResumableUploadOperator(BaseOperator):
         """Upload, and return what was done."""
         from airflow_provider_oss_resume.upload import Cancel
 
-        self._cancel = Cancel()
+        self._cancel, observer = Cancel(), Observer(self.progress_callback)
+        # Counted from here, as Airflow does: to ask it for the connection may take a while.
+        deadline = watch_deadline(self._cancel, self.stop_before_timeout, self.execution_timeout)
         if self._kill_reason:  # killed while Airflow was still getting ready
             self.on_kill()
         try:
             self._cancel.check()
-            return self._upload(context, self._cancel)
+            return self._upload(context, self._cancel, observer, deadline)
         except OSSResumeError as error:
             leave_if_replaced(context["ti"])
+            if self.retry_from_progress and not self._kill_reason:
+                go_on_if_worth_it(error, observer, self.retry_delay)
             if error.permanent:
                 raise AirflowFailException(str(error)) from error
+            raise
+        except BaseException:  # Airflow's timeouts are no Exceptions
+            leave_if_replaced(context["ti"])
             raise
 
     def on_kill(self) -> None:
@@ -244,38 +252,27 @@ class ResumableUploadOperator(BaseOperator):
         if self._cancel is not None:
             self._cancel.request(self._kill_reason, discard=self.delete_upload_on_kill)
 
-    def _upload(self, context: Context, cancel: Cancel) -> dict[str, Any]:
+    def _upload(
+        self, context: Context, cancel: Cancel, observer: Observer, deadline: Callable[[], None]
+    ) -> dict[str, Any]:
         from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
 
         store = self._store(context)  # first: where it cannot work, nothing is asked of Airflow or OSS
-        identity, observer = identify(context), Observer(self.progress_callback)
-        hook = OSSResumeHook(text("oss_conn_id", self.oss_conn_id) or "")  # which it refuses by name
+        hook, identity = OSSResumeHook(text("oss_conn_id", self.oss_conn_id) or ""), identify(context)
         if store is not None and (keys := hook.checkpoint_keys):
             store = EncryptedStore(store, keys)
         request = self._request(text("bucket_name", self.bucket_name) or hook.bucket, self._master_key(hook))
         # Among the headers it would go with those four requests that carry headers, and HEAD would be refused.
         pays = truth("request_payer", self.request_payer) or request.options.names("x-oss-request-payer")
         with hook.get_client(request_payer=pays) as client:
-            uploader = self._uploader(context, client, store, cancel, observer)
+            uploader = self._uploader(context, client, store, observer, deadline)
             try:
                 result = uploader.upload(request, cancel)
-            except BaseException as error:  # Airflow's timeouts are no Exceptions
+            except BaseException:  # Airflow's timeouts are no Exceptions
                 publish(observer.counters(), identity)
-                if isinstance(error, OSSResumeError):
-                    self._go_on_if_worth_it(error, observer)
                 raise
         publish(counters_of(result), identity)
         return result.as_dict()
-
-    def _go_on_if_worth_it(self, error: OSSResumeError, observer: Observer) -> None:
-        """Run again without using up a retry, if this try moved the upload forward."""
-        done, latest = observer.counters(), observer.latest
-        if not self.retry_from_progress or error.permanent or self._kill_reason or not done.parts_sent or not latest:
-            return
-        left = latest.parts_total - latest.parts_done
-        self.log.warning("%s", error)
-        self.log.info("this try sent %d parts, %d are left: going on without using up a retry", done.parts_sent, left)
-        raise reschedule(self.retry_delay) from error
 
     def _master_key(self, hook: OSSResumeHook) -> MasterKey | None:
         wanted = choice_or_key("client_side_encryption", self.client_side_encryption)
@@ -334,12 +331,12 @@ class ResumableUploadOperator(BaseOperator):
         context: Context,
         client: OSSClient,
         store: CheckpointStore | None,
-        cancel: Cancel,
         observer: Observer,
+        deadline: Callable[[], None],
     ) -> Uploader:
         from airflow_provider_oss_resume.upload import Uploader
 
-        checks = (watch_supervisor(), watch_deadline(cancel, self.stop_before_timeout, self.execution_timeout))
+        checks = (watch_supervisor(), deadline)
 
         def watch() -> None:
             for check in checks:

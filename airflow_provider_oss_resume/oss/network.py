@@ -13,7 +13,7 @@ class NetworkSettings:
     """Say how to reach the endpoint.
 
     :param connect_timeout: seconds to open a connection.
-    :param send_timeout: seconds for each block of at most 512 KiB, not for a whole part.
+    :param send_timeout: seconds after which a connection that takes nothing is dropped, however large the part.
     :param read_timeout: seconds to wait for each piece of a reply.
     :param verify: check TLS certificates; a path names a CA bundle to check against, instead of the
         one that ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE`` names or requests brings;
@@ -25,7 +25,7 @@ class NetworkSettings:
     """
 
     connect_timeout: float = 10.0
-    send_timeout: float = 60.0
+    send_timeout: float = 30.0
     read_timeout: float = 60.0
     verify: bool | str = True
     proxies: Mapping[str, str] | None = field(default=None, repr=False)  # may hold a password

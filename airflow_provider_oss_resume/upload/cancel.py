@@ -23,14 +23,14 @@ class Cancel:
         self.grace = FINISH_GRACE
 
     def request(self, reason: str, *, discard: bool = False, grace: float = FINISH_GRACE) -> None:
-        """Ask the upload to stop.
+        """Ask the upload to stop; of several requests the strictest counts.
 
         :param reason: stands in the error and the log.
         :param discard: throw the parts away too, instead of keeping them for the next try.
         :param grace: seconds that parts under way get to finish.
         """
-        self.discard = discard
-        self.grace = grace
+        self.discard = self.discard or discard
+        self.grace = min(self.grace, grace) if self.reason else grace
         self.reason = self.reason or reason
 
     def check(self) -> None:

@@ -15,7 +15,7 @@ START = 4
 SETTLE = 0.3
 """Seconds after a change that say nothing: new connections first fill the buffers between here and OSS."""
 
-WINDOW = 0.7
+WINDOW = 1.0
 """Seconds over which a rate is taken, at least."""
 
 LONGEST_WINDOW = 10.0
@@ -26,8 +26,8 @@ PROBE_AFTER = 5.0
 LONGEST_PAUSE = 60.0
 """Seconds without a try to add some; the pause doubles each time that did not pay."""
 
-_DOUBLING_PAYS = 1.1
-_ADDING_PAYS = 1.05
+PAYS = 0.12
+"""Speed that more parts at once must bring, for what they are more: the double number has to move 12 % more."""
 
 
 class AdaptiveConcurrency:
@@ -43,6 +43,7 @@ class AdaptiveConcurrency:
         self._proven = self.limit
         self._proven_rate: float | None = None
         self._doubles = True
+        self._was_throttled = False
         self._since = float("-inf")
         self._window: tuple[float, int] | None = None
         self._pause = PROBE_AFTER
@@ -68,7 +69,8 @@ class AdaptiveConcurrency:
         """Note that the service asked for less: halve, and add one at a time from now on."""
         if now - self._since < SETTLE and not self._doubles:
             return  # the other threads say so too, of the same moment
-        self._doubles, self._proven_rate, self._pause = False, None, PROBE_AFTER
+        self._doubles, self._was_throttled = False, True
+        self._proven_rate, self._pause = None, PROBE_AFTER
         self._proven = max(1, self.limit // 2)
         self._set(now, self._proven)
 
@@ -81,13 +83,15 @@ class AdaptiveConcurrency:
         """Draw the conclusion from one window."""
         if self.limit > self._proven:
             self._judge_more(now, rate)
-        else:
+        elif self._proven_rate is None:
             self._proven_rate = rate
+        else:
+            self._proven_rate = (self._proven_rate + rate) / 2  # one window alone is a matter of chance
         if self.limit == self._proven and self.limit < self._ceiling:
             self._try_more(now)
 
     def _judge_more(self, now: float, rate: float) -> None:
-        pays = _DOUBLING_PAYS if self._doubles else _ADDING_PAYS
+        pays = 1 + PAYS * (self.limit / self._proven - 1)
         if self._proven_rate is None or rate >= pays * self._proven_rate:
             self._proven, self._proven_rate, self._pause = self.limit, rate, PROBE_AFTER
         else:
@@ -99,7 +103,8 @@ class AdaptiveConcurrency:
         if self._doubles:
             self._set(now, min(self._ceiling, 2 * self.limit))
         elif now - self._since >= self._pause:
-            self._set(now, min(self._ceiling, self.limit + max(1, self.limit // 4)))
+            more = 1 if self._was_throttled else max(1, self.limit // 2)
+            self._set(now, min(self._ceiling, self.limit + more))
 
     def _set(self, now: float, limit: int) -> None:
         self.limit, self._since, self._window = limit, now, None

@@ -65,5 +65,6 @@ def head_or_none(client: OSSClient, bucket: str, key: str) -> ObjectInfo | None:
             raise
         return None
     except AccessDeniedError as error:
-        log.warning("the object cannot be looked at (oss:GetObject is missing): %s", error)
+        missing = " (oss:GetObject is missing)" if error.code == "AccessDenied" else ""
+        log.warning("the object cannot be looked at%s: %s", missing, error)
         return None

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from airflow_provider_oss_resume.exceptions import CheckpointError, UploadTakenOver
+from airflow_provider_oss_resume.exceptions import CheckpointError, ConfigurationError, UploadTakenOver
 from airflow_provider_oss_resume.upload.checkpoint import Owner, decode
 
 
@@ -45,9 +45,29 @@ def is_same_try_elsewhere(found: Owner, ours: Owner) -> bool:
     return found.try_number == ours.try_number and found.pid != ours.pid and is_alive(found)
 
 
+def check_same_task(found: Owner, ours: Owner) -> None:
+    """Raise :class:`ConfigurationError` if another task, which still runs, keeps its checkpoint in our store.
+
+    Each would take the other's upload for an old one of its own and abort it.
+    """
+    if _task(found) != _task(ours) and is_alive(found):
+        raise ConfigurationError(
+            f"the checkpoint store is in use by {found}, which runs task {found.task_id!r} with map index "
+            f"{found.map_index}: give each task instance a store of its own, or name one of Airflow's"
+        )
+
+
+def _task(owner: Owner) -> tuple[str, str, str, int]:
+    return owner.dag_id, owner.run_id, owner.task_id, owner.map_index
+
+
 def check_not_newer(found: Owner, ours: Owner) -> None:
-    """Raise :class:`UploadTakenOver` if the checkpoint a try finds at its start is of a newer one."""
-    if found.try_number > ours.try_number:
+    """Raise :class:`UploadTakenOver` if the checkpoint a try finds at its start is of a newer one that works on it.
+
+    One that ended, or of which nothing can be proved, stops nobody: a DAG run that was deleted and made anew counts
+    its tries from 1 again, and would fail for ever. If it does live, it writes itself into the checkpoint again.
+    """
+    if found.try_number > ours.try_number and is_alive(found):
         raise UploadTakenOver(f"{found} owns this upload and is newer than {ours}: stopping")
 
 

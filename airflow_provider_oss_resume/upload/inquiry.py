@@ -11,7 +11,7 @@ from airflow_provider_oss_resume.upload.abort import abort_quietly
 from airflow_provider_oss_resume.upload.body import new_buffer, rehash
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, decode
 from airflow_provider_oss_resume.upload.evidence import find_uploads, gather, head_or_none
-from airflow_provider_oss_resume.upload.fencing import check_not_newer, is_same_try_elsewhere
+from airflow_provider_oss_resume.upload.fencing import check_not_newer, check_same_task, is_same_try_elsewhere
 from airflow_provider_oss_resume.upload.options import COMPLETE
 from airflow_provider_oss_resume.upload.resume import (
     Action,
@@ -129,6 +129,7 @@ def _may_adopt(session: Session) -> bool:
 
 
 def _respect(session: Session, owner: Owner) -> None:
+    check_same_task(owner, session.owner)
     check_not_newer(owner, session.owner)
     deadline = time.monotonic() + OWNER_PATIENCE
     while is_same_try_elsewhere(owner, session.owner):

@@ -58,8 +58,9 @@ class CheckpointRecorder:
     """Read, write and delete one checkpoint on a thread of its own.
 
     :ivar may_hold: the store held a text at the start, readable or not, or did not say.
-    :param fence: given the stored text before each write but the first; raises
-        :class:`UploadCancelled` if another try has taken the upload over.
+    :param fence: given the stored text before each write but the first, unless it is still the one found at the
+        start (a store that cannot be written is no other writer); raises :class:`UploadCancelled` if another try
+        has taken the upload over.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class CheckpointRecorder:
         self._clock = clock
         self._fence = fence
         self._owned = False
+        self._found: str | None = None
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._last_write = clock()
         self._writing: Future[None] | None = None
@@ -89,7 +91,7 @@ class CheckpointRecorder:
         :param tick: called while waiting; what it raises ends the wait.
         """
         loading = self._submit(self._store.load)
-        text = self._answer(loading, tick, LOAD_TIMEOUT)
+        text = self._found = self._answer(loading, tick, LOAD_TIMEOUT)
         self.may_hold = text is not None or not loading.done() or loading.exception() is not None
         return text
 
@@ -149,7 +151,8 @@ class CheckpointRecorder:
 
     def _look(self) -> str | None:
         text = self._store.load()
-        self._fence(text)
+        if self._owned or text != self._found:
+            self._fence(text)
         return text
 
     def _submit(self, call: Callable[[], Result]) -> Future[Result]:

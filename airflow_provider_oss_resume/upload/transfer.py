@@ -115,11 +115,10 @@ class Transfer:
         self._concurrency = AdaptiveConcurrency(1)
         self._stopwatch = Stopwatch()
         self._throttled = False
-        self._events: queue.SimpleQueue[Settled | Differs | BaseException | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Settled | Differs | BaseException] = queue.SimpleQueue()
         self._one_ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._senders: list[_Sender] = []
-        self._running = 0
         self._left = 0
 
     def run(
@@ -160,7 +159,6 @@ class Transfer:
         thread = threading.Thread(target=self._run_worker, args=(run,), name="oss-resume-part", daemon=True)
         thread.start()  # may fail for want of memory: only what runs is waited for
         self._threads.append(thread)
-        self._running += 1
 
     def _adapt(self) -> None:
         """Send as many parts at once as pays, and those that are late a second time."""
@@ -204,13 +202,10 @@ class Transfer:
         with contextlib.suppress(queue.Empty):
             while True:
                 event = self._events.get_nowait()
-                if event is None:
-                    self._running -= 1
-                elif isinstance(event, BaseException):
+                if isinstance(event, BaseException):
                     raise event
-                else:
-                    self._count(event)
-                    on_event(event)
+                self._count(event)
+                on_event(event)
 
     def _count(self, event: Settled | Differs) -> None:
         if isinstance(event, Settled):
@@ -223,7 +218,7 @@ class Transfer:
     def _stop(self, on_event: Callable[[Settled | Differs], None], grace: Callable[[], float]) -> None:
         """End all threads, and keep the news of parts that still arrived."""
         self._work.stop()
-        self._join(grace() if self._left else LOSER_TIMEOUT)
+        self._join(grace if self._left else lambda: LOSER_TIMEOUT)
         if self._left and any(thread.is_alive() for thread in self._threads):
             self._cut()
         with contextlib.suppress(queue.Empty):
@@ -237,12 +232,14 @@ class Transfer:
         for sender in self._senders:
             sender.client.cancel()
         self._client.cancel()  # proving ends by this
-        self._join(JOIN_TIMEOUT)
+        self._join(lambda: JOIN_TIMEOUT)
 
-    def _join(self, timeout: float) -> None:
-        deadline = time.monotonic() + timeout
+    def _join(self, timeout: Callable[[], float]) -> None:
+        """Wait for the threads, and no longer than is allowed by then: a kill may come while a hand-over waits."""
+        started = time.monotonic()
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            while thread.is_alive() and (left := started + timeout() - time.monotonic()) > 0:
+                thread.join(min(left, TICK))
 
     def _run_worker(self, run: Callable[[], None]) -> None:
         try:
@@ -251,7 +248,6 @@ class Transfer:
             self._work.stop()
             self._events.put(error)
         finally:
-            self._events.put(None)
             self._one_ended.set()
 
     def _run_prover(self) -> None:

@@ -26,6 +26,7 @@ from tests.airflow import bucket, forked_tries
 
 PATIENCE = 60.0
 T = TypeVar("T")
+_of_the_parent: list[object] = []
 
 
 def wait_for(look: Callable[[], T], what: str, patience: float = PATIENCE, pause: float = 0.02) -> T:
@@ -204,8 +205,11 @@ def _forget_the_parent() -> None:
     """Drop what must not be shared with the parent: connections to the database and the thread of the API."""
     _module("airflow.settings").engine.dispose()
     if AIRFLOW_3:
+        # Kept, because the end of one waits five seconds for a thread, which this process does not have.
+        api = _module("airflow.sdk.execution_time.supervisor").in_process_api_server()
         with contextlib.suppress(AttributeError):
-            del _module("airflow.sdk.execution_time.supervisor").in_process_api_server().transport
+            _of_the_parent.append(type(api).transport.__get__(api))  # the slot: to ask for it would make one
+            del api.transport
 
 
 def _test(dag: Any, conf: dict[str, str], last_task: str) -> None:

@@ -12,7 +12,9 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer
 from demo.stack import AirflowStack
 from tests.airflow import bucket, forked_tries
+from tests.airflow.rest import RestApi
 from tests.airflow.scheduled import CommandLine, Scheduled
+from tests.airflow.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
 
@@ -30,10 +32,17 @@ def no_faults_left(oss: DevServer) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def stack(oss: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
+def statsd() -> Iterator[StatsdServer]:
+    with closing(StatsdServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stack(oss: DevServer, statsd: StatsdServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
     """A scheduler with a LocalExecutor and what this Airflow needs beside it; up until the session ends."""
     home = tmp_path_factory.mktemp("airflow")
-    running = AirflowStack(home, DAGS, {"AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss)})
+    settings = {"AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss), **statsd.settings}
+    running = AirflowStack(home, DAGS, settings)
     running.prepare("dags reserialize")
     running.start()
     yield running
@@ -45,6 +54,12 @@ def scheduled(stack: AirflowStack) -> Iterator[Callable[[str], Scheduled]]:
     """Makes runs under the scheduler, by the DAG's name."""
     with closing(CommandLine(stack)) as airflow:
         yield lambda dag_id: Scheduled(stack, airflow, dag_id)
+
+
+@pytest.fixture(scope="session")
+def rest(stack: AirflowStack) -> RestApi:
+    """The web server of that Airflow; ends with it."""
+    return RestApi(stack)
 
 
 @pytest.fixture(scope="session")

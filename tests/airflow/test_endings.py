@@ -7,15 +7,20 @@ import os
 import signal
 import time
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
+from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
+from airflow_provider_oss_resume.stores.memory import MemoryStore
+from airflow_provider_oss_resume.upload import UploadRequest
 from demo.stack import AirflowStack
 from tests.airflow import bucket, runs
-from tests.airflow.background import NextTry, Run, is_alive, wait_for
+from tests.airflow.background import Child, NextTry, Run, is_alive, wait_for
 
 PARTS = 16
 CONCURRENCY = 4
@@ -135,6 +140,52 @@ def test_a_try_that_did_not_get_on_counts(night: Night, oss: DevServer, tmp_path
         assert run.state() == ("failed", 1)
     assert not run.said("going on without using up a retry")
     assert len(bucket.unfinished_uploads(oss, source.key)) == 1
+    runs.forget(night.airflow)
+
+
+class SlowToBegin(ResumableUploadOperator):
+    """Has to wait for Airflow before it knows what to do."""
+
+    def _request(self, *arguments: Any) -> UploadRequest:
+        time.sleep(0.6)
+        return super()._request(*arguments)
+
+
+def test_the_time_until_the_upload_begins_counts(night: Night, oss: DevServer, tmp_path: Path) -> None:
+    """Airflow's timeout counts it too: a hand-over planned from later on would come too late."""
+    source = bucket.write_source(tmp_path, "slow-to-begin.bin", PARTS)
+    bucket.slow_parts(oss, source.key)
+    task = SlowToBegin(
+        task_id="upload",
+        source=source.path,
+        key=source.key,
+        bucket_name=bucket.NAME,
+        checkpoint_store=MemoryStore(),
+        part_size=bucket.PART_SIZE,
+        multipart_threshold=0,
+        max_concurrency=CONCURRENCY,
+        execution_timeout=timedelta(seconds=6),
+        stop_before_timeout=timedelta(seconds=5.5),
+    )
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="upload", map_index=-1, try_number=1)
+    context: Any = {"ti": ti}
+    child = Child(lambda: task.execute(context), tmp_path / "output.txt")
+    child.wait()
+    assert child.said("UploadCancelled: the execution_timeout is near")
+    assert len(bucket.parts_held(oss, source.key)) <= CONCURRENCY
+
+
+def test_a_source_that_changes_uses_up_retries(night: Night, oss: DevServer, tmp_path: Path) -> None:
+    """A file that somebody writes all day long would be sent all day long."""
+    source = bucket.write_source(tmp_path, "growing.bin", PARTS)
+    bucket.slow_parts(oss, source.key)
+    with night.begin("from_progress", source) as run:
+        run.until_held(oss, source, 1)
+        with source.path.open("ab") as file:
+            file.write(b"one more line")
+        run.wait()
+        assert run.state() == ("failed", 1)
+    assert run.said("changed while it was uploaded")
     runs.forget(night.airflow)
 
 

@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer
 from tests.airflow import bucket, runs
 from tests.airflow.background import is_alive, wait_for
+from tests.airflow.rest import RestApi
 from tests.airflow.scheduled import Scheduled
 
 PARTS = 300
@@ -34,14 +35,15 @@ def seconds_from_told_to_gone(run: Scheduled, pid: int) -> float:
     return time.monotonic() - started
 
 
-def test_marked_failed_while_running(scheduled: Callable[[str], Scheduled], oss: DevServer, tmp_path: Path) -> None:
+def test_marked_failed_while_running(
+    scheduled: Callable[[str], Scheduled], rest: RestApi, oss: DevServer, tmp_path: Path
+) -> None:
     source = bucket.write_source(tmp_path, "marked.bin", PARTS)
     bucket.slow_parts(oss, source.key)
     run = scheduled("by_auto").trigger(source)
     run.until_held(oss, source, 4)
     pid = run.pid()
-    run.stack.execute("update task_instance set state = 'failed' where run_id = ? and task_id = 'upload'", run.run_id)
-    run.stack.execute("update dag_run set state = 'failed' where run_id = ?", run.run_id)
+    rest.mark_failed(run.dag_id, run.run_id, "upload")
     assert seconds_from_told_to_gone(run, pid) < 5
     held = len(bucket.parts_held(oss, source.key))
     time.sleep(1)
@@ -51,7 +53,7 @@ def test_marked_failed_while_running(scheduled: Callable[[str], Scheduled], oss:
     assert len(runs.left_behind(run.stack)) == 1
     assert oss.access_key_secret not in run.log
 
-    run.airflow.run(f"tasks clear {run.dag_id} --yes")  # a person wants it after all
+    rest.clear(run.dag_id, run.run_id)  # the person wants it after all
     oss.clear_faults()
     run.stack.wait(lambda: run.stack.task(run.run_id, "upload").state == "success", "success", 120)
     times_sent = Counter(bucket.parts_held(oss, source.key))

@@ -15,7 +15,7 @@ from demo.stack import AirflowStack
 from tests.airflow import bucket, runs
 from tests.airflow.background import NextTry, Run
 
-PARTS = 12
+PARTS = 20
 CONCURRENCY = 4
 
 
@@ -31,8 +31,9 @@ class Night:
         bucket.slow_parts(self.oss, source.key)
         dag = runs.load_dag("bad_nights", "by_variable")
         with Run(self.airflow, dag, source.conf, self.folder / "first.txt", last_task="upload") as run:
-            held = run.until_held(self.oss, source, PARTS // 2)
-            os.kill(run.task_pid(), signal.SIGKILL)
+            task = run.task_pid()
+            held = run.until_held(self.oss, source, PARTS // 3)
+            os.kill(task, signal.SIGKILL)
             run.wait()
             then()
             with NextTry(run, self.folder / "second.txt") as second:

@@ -130,9 +130,10 @@ def test_the_factory_goes_on_after_sigkill(
     source = bucket.write_source(tmp_path, "in-group.bin", PARTS)
     bucket.slow_parts(oss, source.key)
     with begin("in_group", source) as run:
-        run.until_held(oss, source, PARTS // 2)
+        task = run.task_pid("one.upload")
+        run.until_held(oss, source, PARTS // 3)
         where = run.airflow.query("select task_id, key from xcom where run_id = ?", run.run_id)
-        os.kill(run.task_pid("one.upload"), signal.SIGKILL)
+        os.kill(task, signal.SIGKILL)
         run.wait()
         assert run.state("one.upload") == ("success", 2)
     assert [task for task, key in where if key.startswith("oss_resume_")] == ["one.checkpoint"]

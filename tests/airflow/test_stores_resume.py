@@ -16,7 +16,7 @@ from demo.versions import AIRFLOW_3
 from tests.airflow import bucket, runs
 from tests.airflow.background import Run
 
-PARTS = 12
+PARTS = 20
 CONCURRENCY = 4
 STORES = ("auto", "xcom", *(["variable"] if AIRFLOW_3 else []))  # each once: auto is one of the others
 KEPT_IN = {
@@ -41,9 +41,10 @@ def test_a_killed_upload_goes_on(
     source = bucket.write_source(tmp_path, f"by-{store}.bin", PARTS)
     bucket.slow_parts(oss, source.key)
     with begin(f"by_{store}", source) as run:
-        held = run.until_held(oss, source, PARTS // 2)
+        task = run.task_pid()
+        held = run.until_held(oss, source, PARTS // 3)
         kept = runs.left_behind(run.airflow)
-        os.kill(run.task_pid(), signal.SIGKILL)
+        os.kill(task, signal.SIGKILL)
         run.wait()
         assert run.state() == ("success", 2), run.output
     assert [what.startswith(KEPT_IN[store]) for what in kept] == [True], kept

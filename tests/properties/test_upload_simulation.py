@@ -8,6 +8,7 @@ many stories, ``SOAK_SEED`` the same again.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections import Counter
@@ -19,12 +20,20 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from airflow_provider_oss_resume.exceptions import CheckpointError, OSSResumeError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.upload import ObjectOptions, Owner, Uploader, UploadRequest, UploadResult, WritePolicy
+from airflow_provider_oss_resume.upload import checkpoint as codec
 from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint, decode
 from airflow_provider_oss_resume.upload.options import INITIATE
 from airflow_provider_oss_resume.upload.planner import PartPlan
@@ -71,6 +80,9 @@ class Fate:
     meanwhile: tuple[tuple[int, str], ...] = ()
 
 
+FORGED = (
+    st.none() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from([0, -1, 99, 2 * PART, "A" * 32, []])
+)
 MEANWHILE = ["edit", "resize", "abort upload", "lose checkpoint", "damage checkpoint", "store down", "another try"]
 FEW_STEPS = st.frozensets(STEPS, max_size=2)
 FATES = st.builds(
@@ -93,9 +105,11 @@ class Simulation(RuleBasedStateMachine):
         self.size = SIZES[-1]
         self.source = ModelSource(content_of(self.versions, self.size), "0")
         self.tries = 0
+        self.processes = 0
         self.changes = 0
         self.metadata = "1"
         self.was_sneaky = False
+        self.is_forged = False
         self.excused = 0
 
     @initialize(size=st.sampled_from(SIZES[3:]), strong=st.booleans())
@@ -126,8 +140,28 @@ class Simulation(RuleBasedStateMachine):
             assert sorted(process.sent) == needed
         told["undisturbed tries"] += 1
 
+    @rule()
+    def try_with_a_full_store(self) -> None:
+        """It can be read, and takes nothing."""
+        self.store.is_full = True
+        self.excused += 1
+        assert self._try(Process(), 1, verify=True) is not None, "a store that is full fails no upload"
+        self.store.is_full = False
+        told["full stores"] += 1
+
+    @rule()
+    def run_is_made_anew(self) -> None:
+        """Deleted and triggered again under its old id: its tries count from 1."""
+        self.tries = 0
+
+    @rule()
+    def same_try_again(self) -> None:
+        """As after a reschedule."""
+        self.tries = max(0, self.tries - 1)
+
     def _try(self, process: Process, threads: int, verify: bool) -> UploadResult | None:
         self.tries += 1
+        self.processes += 1
         before = self.source.content
         try:
             result = self._upload(process, threads, verify or self.was_sneaky)
@@ -148,7 +182,7 @@ class Simulation(RuleBasedStateMachine):
         uploader = Uploader(
             cast("OSSClient", ModelClient(self.bucket, process)),
             ProcessStore(self.store, process),
-            owner=Owner("d", "r", "t", -1, self.tries, "model", self.tries, "gone", f"nonce {self.tries}"),
+            owner=Owner("d", "r", "t", -1, self.tries, "model", self.processes, "gone", f"nonce {self.processes}"),
             write_policy=WritePolicy(interval=0.0),
         )
         return uploader.upload(
@@ -174,13 +208,14 @@ class Simulation(RuleBasedStateMachine):
         assert (result.size, result.crc64) == (len(before), crc64(before))
         wanted = self._options().headers_for(INITIATE, KEY)
         assert {name: stored.headers.get(name) for name in wanted} == wanted, "the object has other headers"
+        self.is_forged = False
         told["successes"] += 1
         told["resumed"] += result.resumed
         told["recovered without checkpoint"] += result.recovered
 
     def _needed(self) -> list[int] | None:
         """Return the parts that the bucket lacks, where the checkpoint says which upload is meant."""
-        checkpoint = self._checkpoint()
+        checkpoint = None if self.is_forged else self._checkpoint()
         if checkpoint is None or checkpoint.upload_id not in self.bucket.uploads or not self.source.content:
             return None
         if checkpoint.options_digest.removeprefix(ADOPTED) != self._options().digest(KEY):
@@ -281,6 +316,20 @@ class Simulation(RuleBasedStateMachine):
             self.store.text = text[:position] + chr(ord(text[position]) ^ 1) + text[position + 1 :]
             self.excused += 1
             told["checkpoints damaged"] += 1
+
+    @precondition(lambda self: self._checkpoint() is not None)
+    @rule(where=st.sampled_from(["", "fingerprint", "owner", "parts"]), which=st.integers(0, 30), value=FORGED)
+    def forge_checkpoint(self, where: str, which: int, value: Any) -> None:
+        """Another value in one field, under a hash that matches."""
+        document = json.loads(str(self.store.text))
+        holder = document["content"][where] if where else document["content"]
+        holder[sorted(holder)[which % len(holder)]] = value
+        document["sha256"] = codec._digest(codec._canonical(document["content"]))
+        self.store.text = json.dumps(document)
+        # Who has parts trusted without reading them again trusts the checkpoint, too.
+        self.is_forged = self.was_sneaky = True
+        self.excused += 1
+        told["checkpoints forged"] += 1
 
     @rule(number=st.integers(1, 5))
     def replace_part(self, number: int) -> None:

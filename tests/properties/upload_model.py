@@ -94,6 +94,7 @@ class ModelStore:
     def __init__(self) -> None:
         self.text: str | None = None
         self.is_down = False
+        self.is_full = False
 
 
 @dataclass
@@ -109,6 +110,8 @@ class ProcessStore:
 
     def save(self, text: str) -> None:
         self._check()
+        if self.store.is_full:
+            raise OSError("no space left")
         self.store.text = text
 
     def delete(self) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from airflow_provider_oss_resume.exceptions import (
 from airflow_provider_oss_resume.oss import Credentials
 from airflow_provider_oss_resume.oss.limits import MIB
 from airflow_provider_oss_resume.upload import ObjectOptions, Phase, Uploader, UploadRequest
+from airflow_provider_oss_resume.upload.body import BLOCK_SIZE
+from airflow_provider_oss_resume.upload.source import LocalFile
 from tests.server.conftest import ClientFactory
 from tests.server.tcp import TCPServer, answering
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content, with_store
@@ -225,3 +228,41 @@ def test_without_a_store_an_upload_that_was_found_is_not_thrown_away(scene: Scen
     [upload_id] = scene.uploads_left()
     assert scene.parts_left(upload_id) == [1, 2, 3, 4, 5]
     scene.assert_done(scene.upload())
+
+
+class CountingSource:
+    """A file that counts what is asked of it."""
+
+    def __init__(self, file: Path) -> None:
+        self.uri = file.as_uri()
+        self.read = self.largest = 0
+        self._file = LocalFile(file).open()
+        self.fingerprint = self._file.fingerprint
+        self.check_unchanged = self._file.check_unchanged
+        self.let_go = self._file.let_go
+        self.close = self._file.close
+
+    def open(self) -> CountingSource:
+        return self
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        self.largest = max(self.largest, len(buffer))
+        self.read += len(buffer)
+        return self._file.read_into(buffer, offset)
+
+
+def test_while_the_wire_stands_still_nothing_is_read_ahead(scene: Scene) -> None:
+    """Another client reads the whole source into memory before its first part is gone (E, E1)."""
+    scene.file.write_bytes(content(40 * PART))
+    source, read = CountingSource(scene.file), list[int]()
+    scene.fault(FaultKind.DELAY, "UploadPart", count=4, seconds=0.5)
+    request = UploadRequest(source, BUCKET, scene.key, PART, 4, 0)
+
+    def look() -> None:
+        if not scene.count("UploadPart"):
+            read.append(source.read)
+
+    scene.assert_done(scene.uploader(watch=look).upload(request))
+    assert 0 < max(read) <= 4 * PART
+    assert source.largest <= BLOCK_SIZE
+    assert source.read == 40 * PART, "and each byte once"

@@ -402,6 +402,30 @@ def test_an_older_try_does_not_go_on_beside_a_newer_one(scene: Scene) -> None:
     assert scene.checkpoint.owner.try_number == 3
 
 
+def test_a_checkpoint_of_a_run_that_was_made_anew_is_gone_on_with(scene: Scene) -> None:
+    """Its tries count from 1 again; one of them that died on another machine stands in the checkpoint for ever."""
+    scene.stop_after(5)
+    scene.forge(owner=Owner(try_number=3, host="elsewhere", pid=7, process_start="123", nonce="theirs"))
+    scene.assert_done(scene.upload())
+    assert scene.sent() == [6, 7, 8]
+
+
+def test_a_newer_try_elsewhere_that_lives_has_the_last_word(scene: Scene) -> None:
+    """An older one could not know at its start, and reads it before it completes."""
+    scene.stop_after(5)
+    theirs = Owner(try_number=3, host="elsewhere", pid=7, process_start="123", nonce="theirs")
+    scene.forge(owner=theirs)
+
+    def theirs_goes_on() -> None:
+        if scene.count("UploadPart") >= 2:
+            scene.forge(owner=theirs)
+
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=8, seconds=0.5)
+    with pytest.raises(UploadTakenOver, match=r"try 3 .* took this upload over from try 1"):
+        scene.uploader(watch=theirs_goes_on).upload(scene.request())
+    assert not scene.exists()
+
+
 def test_a_zombie_notices_the_newer_try_and_does_not_complete(scene: Scene) -> None:
     scene.fault(FaultKind.DELAY, "UploadPart", part_number=8, seconds=0.5)
 

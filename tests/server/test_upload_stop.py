@@ -115,6 +115,18 @@ def test_it_stops_while_it_waits_to_try_again(scene: Scene) -> None:
     assert [part.number for part in scene.checkpoint.parts] == [1, 2, 3]
 
 
+def test_a_kill_while_a_hand_over_waits_for_its_parts_cuts_them(scene: Scene) -> None:
+    """Airflow 3 kills the process 5 s after it asks, however long the parts of the deadline's hand-over may take."""
+    scene.fault(FaultKind.DELAY, "UploadPart", seconds=60.0, count=None)
+    cancel = Cancel()
+    asked = time.monotonic() + 1.5
+    threading.Timer(0.5, lambda: cancel.request("the deadline is near", grace=300.0)).start()
+    threading.Timer(1.5, lambda: cancel.request("on_kill", grace=1.0)).start()
+    with pytest.raises(UploadCancelled):
+        scene.upload(cancel=cancel, max_concurrency=2)
+    assert time.monotonic() - asked < 5
+
+
 def test_parts_that_finish_in_the_grace_are_recorded(scene: Scene) -> None:
     scene.fault(FaultKind.DELAY, "UploadPart", seconds=0.7, part_number=4)
     stop_in(scene, "UploadPart")

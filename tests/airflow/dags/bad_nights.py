@@ -107,6 +107,7 @@ def one_upload(
     return dag
 
 
+counted = one_upload("counted")
 slow_store = one_upload("slow_store", checkpoint_store=SlowVariable())
 busy_store = one_upload(
     "busy_store",
@@ -123,4 +124,6 @@ HAND_OVER: dict[str, Any] = {
     "stop_before_timeout": timedelta(seconds=7),
 }
 hand_over = one_upload("hand_over", retries=9, **HAND_OVER)
+by_timeout = one_upload("by_timeout", checkpoint_store="variable", execution_timeout=timedelta(seconds=4))
+by_progress = one_upload("by_progress", checkpoint_store="variable", retry_from_progress=True)
 from_progress = one_upload("from_progress", retries=0, retry_from_progress=True, **HAND_OVER)

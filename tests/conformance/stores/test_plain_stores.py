@@ -39,6 +39,15 @@ def test_a_file_outlives_its_store_object(tmp_path: Path) -> None:
     assert FileStore(tmp_path / "a.ckpt").load() == "text"
 
 
+def test_the_file_is_where_it_was_said_to_be(tmp_path: Path) -> None:
+    """Another client writes beside the folder it was given if that does not end in a slash (F, E2)."""
+    paths: list[str | Path] = [f"{tmp_path}/one/a", f"{tmp_path}/two/../three/b", tmp_path / "four" / "c"]
+    for number, path in enumerate(paths):
+        FileStore(path).save(str(number))
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"one/a": "0", "three/b": "1", "four/c": "2"}
+
+
 def test_two_files_do_not_know_of_each_other(tmp_path: Path) -> None:
     one, other = FileStore(tmp_path / "a.ckpt"), FileStore(tmp_path / "a.ckpt.b")
     one.save("one")

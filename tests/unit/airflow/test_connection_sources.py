@@ -102,7 +102,7 @@ class TestSource:
 class TestNetwork:
     def test_nothing_said(self) -> None:
         settings = read()
-        assert (settings.proxies, settings.trust_env, settings.send_timeout) == (None, False, 60.0)
+        assert (settings.proxies, settings.trust_env, settings.send_timeout) == (None, False, 30.0)
 
     def test_one_proxy_for_both_schemes(self) -> None:
         proxy = "http://user:hidden@proxy.example.com:3128"

@@ -44,7 +44,7 @@ def test_it_never_exceeds_the_ceiling() -> None:
 @pytest.mark.parametrize("ceiling", [16, 64])
 def test_a_long_way_gets_all_connections_within_seconds(ceiling: int) -> None:
     way = Way(ceiling, per_connection(4 * MIB))
-    assert way.run(7) == ceiling
+    assert way.run(8) == ceiling
 
 
 @pytest.mark.parametrize("filled_by", [5, 9, 11, 24, 40])
@@ -78,7 +78,7 @@ def test_throttling_halves_and_comes_back_slowly() -> None:
     assert way.policy.limit == 16, "other threads tell of the same moment"
     assert way.run(4) == 16
     assert 16 < way.run(10) < 32
-    assert way.run(120) >= 30, "the last one or two add too little to be told from chance"
+    assert way.run(120) == 32
 
 
 def test_throttling_leaves_one() -> None:

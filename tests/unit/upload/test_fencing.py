@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_oss_resume.exceptions import UploadTakenOver
+from airflow_provider_oss_resume.exceptions import ConfigurationError, UploadTakenOver
 from airflow_provider_oss_resume.upload.checkpoint import Owner, encode
 from airflow_provider_oss_resume.upload.fencing import (
     check_not_newer,
+    check_same_task,
     check_still_ours,
     is_alive,
     is_same_try_elsewhere,
@@ -75,6 +76,22 @@ def test_only_another_living_process_of_the_same_try_is_the_same_try_elsewhere(
     assert not is_same_try_elsewhere(replace(theirs, try_number=1), OURS)
     assert not is_same_try_elsewhere(replace(theirs, process_start="1"), OURS)
     assert not is_same_try_elsewhere(replace(OURS, nonce="an earlier upload of this process"), OURS)
+
+
+@pytest.mark.parametrize(
+    "gone", [{"process_start": ""}, {"process_start": "1"}, {"host": "elsewhere"}], ids=["released", "dead", "unknown"]
+)
+def test_a_newer_try_that_is_not_there_any_more_stops_nobody(gone: dict[str, str]) -> None:
+    """A DAG run that is deleted and made anew counts its tries from 1 again, and its Variable is still there."""
+    check_not_newer(replace(OURS, try_number=7, **gone), OURS)  # type: ignore[arg-type]
+
+
+def test_a_store_that_another_living_task_uses_is_refused_and_one_it_left_is_not() -> None:
+    other = replace(OURS, map_index=3, nonce="another")
+    with pytest.raises(ConfigurationError, match=r"in use by try 2 .* map index 3: give each task instance a store"):
+        check_same_task(other, OURS)
+    check_same_task(replace(other, process_start=""), OURS)
+    check_same_task(replace(OURS, try_number=1, nonce="another"), OURS)
 
 
 def test_an_older_try_does_not_begin_beside_a_newer_one() -> None:

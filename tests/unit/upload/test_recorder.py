@@ -323,6 +323,27 @@ def test_before_each_write_but_the_first_it_asks_whose_upload_it_is() -> None:
     assert store.text == "of a newer try"
 
 
+class FullStore(MemoryStore):
+    """A store that can be read but not written."""
+
+    def save(self, text: str) -> None:
+        raise OSError("no space left")
+
+
+def test_what_was_there_at_the_start_is_of_no_other_writer() -> None:
+    """Though the store takes nothing in its place; what comes after it is."""
+    store, seen = FullStore(), list[str | None]()
+    store.text = "of an earlier try"
+    with recorder_of(store, fence=seen.append) as recorder:
+        recorder.load(nothing)
+        recorder.write_first("ours", nothing)
+        recorder.check_fence(nothing)
+        assert seen == []
+        store.text = "of another try"
+        recorder.check_fence(nothing)
+    assert seen == ["of another try"]
+
+
 def test_a_checkpoint_that_was_removed_stays_removed() -> None:
     """By a try that took this one for dead and is done: nobody would remove it a second time."""
     store = MemoryStore()
