@@ -5,6 +5,7 @@
     OSSResumeError
     ├── ConfigurationError            a DAG author or the connection must change; never retried
     ├── TransportError                no usable answer: connect, timeout, reset          (retried)
+    │   └── UnknownHostError          no such host name, and the host never answered     (retried for a minute)
     ├── ServiceError                  OSS answered with an error: status, code, EC, request id
     │   ├── ThrottledError            503 of a rate limit, 429; carries retry_after      (retried, slower)
     │   ├── ServerFaultError          5xx, 408, RequestTimeout, 200 with an error body   (retried)
@@ -55,6 +56,13 @@ class ConfigurationError(OSSResumeError):
 
 class TransportError(OSSResumeError):
     """Report that no usable answer came from OSS: connect, timeout, reset, cut reply."""
+
+
+class UnknownHostError(TransportError):
+    """Report that there is no host of this name, as far as the name server knows, and that none ever answered.
+
+    Acts: whoever owns the connection, most likely. A retry of the task may still help: name servers fail too.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def read_source(connection: ConnectionFields) -> SourceSettings:
     except ConfigurationError as error:
         raise connection.refused(str(error)) from None
     for name, kinds in _MEANT_FOR.items():
-        if connection.text(name) and kind not in kinds:
+        if connection.written(name) and kind not in kinds:
             wanted = " or ".join(repr(one) for one in kinds)
             raise connection.refused(
                 f"{name} means nothing to auth_type {kind!r}, set auth_type to {wanted}, or leave {name} out"

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 
-_FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,18 @@ class ConnectionFields:
     def text(self, name: str) -> str:
         """Return a value of extra as text, empty if there is none."""
         value = self.extra.get(name)
+        if isinstance(value, (bool, list, Mapping)):  # not shown: it may be a secret
+            raise self.refused(f"{name} in its extra is a {type(value).__name__}, give a text")
+        return self.written(name)
+
+    def written(self, name: str) -> str:
+        """Return a value of extra as it would be written, whatever it is; empty if there is none."""
+        value = self.extra.get(name)
         return "" if value is None else str(value).strip()
 
     def seconds(self, name: str, default: float) -> float:
         """Return a value of extra as a number of seconds above 0."""
-        text = self.text(name)
+        text = self.written(name)
         try:
             seconds = float(text) if text else default
         except ValueError:
@@ -46,14 +53,14 @@ class ConnectionFields:
 
     def whole(self, name: str, default: int) -> int:
         """Return a value of extra as a whole number."""
-        text = self.text(name)
+        text = self.written(name)
         if text and not (text.isascii() and text.isdigit() and len(text) < 10):
             raise self.refused(f"{name} is {text!r}, give a whole number")
         return int(text) if text else default
 
     def flag(self, name: str, default: bool) -> bool:
         """Return a value of extra as a choice."""
-        text = self.text(name).lower()
-        if text and text not in _FLAGS:
+        text = self.written(name).lower()
+        if text and text not in FLAGS:
             raise self.refused(f"{name} is {text!r}, give true or false")
-        return _FLAGS[text] if text else default
+        return FLAGS[text] if text else default

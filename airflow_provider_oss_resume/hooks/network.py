@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_oss_resume.hooks.fields import ConnectionFields
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.hooks.fields import FLAGS, ConnectionFields
 
 
-def read_verify(value: Any) -> bool | str:
+def read_verify(connection: ConnectionFields) -> bool | str:
     """Return whether certificates are checked, or the path of the bundle to check them with."""
-    if isinstance(value, bool):
-        return value
-    text = str(value or "").strip()
-    return text.lower() != "false" and (True if text.lower() in ("", "true") else text)
+    value, text = connection.extra.get("verify"), connection.written("verify")
+    if isinstance(value, str) and text and text.lower() not in FLAGS:
+        return text
+    try:
+        return connection.flag("verify", True)
+    except ConfigurationError:
+        raise connection.refused(f"verify is {value!r:.60}, give true, false or the path of a CA bundle") from None
 
 
 def read_proxies(connection: ConnectionFields) -> Mapping[str, str] | None:

@@ -138,10 +138,20 @@ class OSSResumeHook(BaseHook):
         from airflow_provider_oss_resume.oss import RetryPolicy
 
         try:
+            self._require_keys_for_encryption()
             with self.get_client(RetryPolicy(max_elapsed=5)) as client:
                 return True, self._try_out(client)
         except OSSResumeError as error:
             return False, str(error)
+
+    def _require_keys_for_encryption(self) -> None:
+        from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
+        from airflow_provider_oss_resume.upload.store import NoStore
+
+        if self.settings.encryption is not None:
+            _ = self.master_key
+        if keys := self.checkpoint_keys:
+            EncryptedStore(NoStore(), keys)
 
     def _try_out(self, client: OSSClient) -> str:
         bucket = self.bucket
@@ -178,12 +188,13 @@ class OSSResumeHook(BaseHook):
         from airflow_provider_oss_resume.hooks.authentication import SOURCE_NAMES
         from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
 
-        connection = self.get_connection(self.oss_conn_id)
+        connection = self.get_connection(_require_id(self.oss_conn_id))
         extra, replaced = _extra_of(connection), self._credentials_provider is not None
         if replaced and isinstance(extra, dict):
             # What the connection says of credentials is neither needed nor used.
             extra = {name: value for name, value in extra.items() if name not in SOURCE_NAMES}
             extra["auth_type"] = "provider"
+        _tell_unknown(self.oss_conn_id, extra)
         return read_settings(
             ConnectionFields(
                 conn_id=self.oss_conn_id,
@@ -212,6 +223,20 @@ class OSSResumeHook(BaseHook):
             "relabeling": provider_info.RELABELING,
             "placeholders": provider_info.PLACEHOLDERS,
         }
+
+
+def _require_id(conn_id: object) -> str:
+    if not isinstance(conn_id, str) or not conn_id.strip():
+        raise ConfigurationError(f"oss_conn_id is {conn_id!r}: give the id of a connection, such as 'oss_default'")
+    return conn_id
+
+
+def _tell_unknown(conn_id: str, extra: object) -> None:
+    from airflow_provider_oss_resume.hooks.names import unknown_names
+
+    for name, meant in unknown_names(extra).items() if isinstance(extra, dict) else ():
+        hint = f", did you mean {meant!r}?" if meant else ""
+        log.warning("connection %r: %r in its extra means nothing here%s", conn_id, name, hint)
 
 
 def _extra_of(connection: Any) -> Any:

@@ -2,23 +2,25 @@
 
 Two types are read: our own ``oss_resume`` (endpoint in host, key in login and
 password) and the official provider's ``oss`` (everything in extra). Each field
-is taken from wherever it stands, so either shape works under either type.
+is taken from wherever it stands, so either shape works under either type, and
+under those that say nothing of a service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from airflow_provider_oss_resume.hooks.authentication import read_keys, read_source, require_keys
 from airflow_provider_oss_resume.hooks.fields import ConnectionFields
 from airflow_provider_oss_resume.hooks.network import read_proxies, read_verify
 from airflow_provider_oss_resume.oss.credential_sources import SourceSettings
+from airflow_provider_oss_resume.provider_info import CONNECTION_TYPE
 
 __all__ = ["OFFICIAL_TYPE", "ConnectionFields", "ConnectionSettings", "EncryptionSettings", "read_settings"]
 
 OFFICIAL_TYPE = "oss"
+_TYPES = (CONNECTION_TYPE, OFFICIAL_TYPE, "alibaba_cloud", "generic", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
 
     :raises ConfigurationError: it lacks something; the message names the connection and the field.
     """
-    extra = _require_object(connection)
+    _require_type(connection)
+    _require_object(connection)
     access_key_id, access_key_secret = read_keys(connection)
     source = read_source(connection)
     require_keys(connection, source.kind, access_key_id, access_key_secret)
@@ -81,7 +84,7 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
         security_token=connection.text("security_token") or None,
         addressing_style=connection.text("addressing_style").lower() or "auto",
         signature_version=connection.text("signature_version").lower() or "v4",
-        verify=read_verify(extra.get("verify")),
+        verify=read_verify(connection),
         connect_timeout=connection.seconds("connect_timeout", 10.0),
         read_timeout=connection.seconds("read_timeout", 60.0),
         checkpoint_keys=connection.text("checkpoint_secret_keys"),  # Airflow masks what has "secret" in its name
@@ -93,10 +96,17 @@ def read_settings(connection: ConnectionFields) -> ConnectionSettings:
     )
 
 
-def _require_object(connection: ConnectionFields) -> Mapping[str, Any]:
+def _require_type(connection: ConnectionFields) -> None:
+    if connection.conn_type.replace("-", "_") not in _TYPES:  # the key of another cloud would be shown to this one
+        raise connection.refused(
+            f"its type is {connection.conn_type!r}, give one of type 'oss_resume' or 'oss', "
+            "or 'generic' where neither is known"
+        )
+
+
+def _require_object(connection: ConnectionFields) -> None:
     if not isinstance(connection.extra, Mapping):  # a list is JSON too
         raise connection.refused('extra is no JSON object, write it as {"region": "cn-hangzhou"}')
-    return connection.extra
 
 
 def _endpoint(connection: ConnectionFields) -> str:

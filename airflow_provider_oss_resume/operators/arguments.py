@@ -73,8 +73,23 @@ def texts(name: str, value: object) -> Mapping[str, str]:
     found = mapping(name, value) or {}
     for key, entry in found.items():
         if not isinstance(entry, str):
-            raise ConfigurationError(f"{name}[{key!r}] is {entry!r}: give a text, such as {str(entry)!r}")
+            raise ConfigurationError(f"{name}[{key!r}] is {entry!r}: give a text{_instead_of(entry)}")
     return found
+
+
+def _instead_of(entry: object) -> str:
+    if entry is None:
+        return ", or leave it out"
+    return "" if isinstance(entry, (Mapping, list, tuple, set)) else f", such as {str(entry)!r}"
+
+
+def choice_or_key(name: str, value: object) -> Any:
+    """Return a truth value, or an object that is a :class:`~..oss.encryption.MasterKey` by its methods."""
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if not all(callable(getattr(value, method, None)) for method in ("wrap", "unwrap")):  # not shown: it may be the key
+        raise ConfigurationError(f"{name} is given a {type(value).__name__}: give True, False or a MasterKey")
+    return value
 
 
 def require_callable(name: str, value: object) -> None:

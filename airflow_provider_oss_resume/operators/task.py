@@ -131,6 +131,10 @@ def require_hand_over(stop_before_timeout: timedelta | None, execution_timeout: 
     """Raise :class:`ConfigurationError` unless there is a timeout to stop before, and time to do so."""
     if stop_before_timeout is None:
         return
+    if not isinstance(stop_before_timeout, timedelta):
+        raise ConfigurationError(
+            f"stop_before_timeout is {stop_before_timeout!r}: give a timedelta, such as timedelta(minutes=1)"
+        )
     if execution_timeout is None:
         raise ConfigurationError("stop_before_timeout needs an execution_timeout to stop before")
     if not timedelta(seconds=LAST_SECONDS) <= stop_before_timeout < execution_timeout:

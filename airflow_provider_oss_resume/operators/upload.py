@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_oss_resume.exceptions import OSSResumeError
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.operators.arguments import (
+    choice_or_key,
     mapping,
     number_or,
     path,
@@ -257,7 +258,7 @@ class ResumableUploadOperator(BaseOperator):
         from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
 
         store = self._store(context)  # first: where it cannot work, nothing is asked of Airflow or OSS
-        hook, identity = OSSResumeHook(self.oss_conn_id), identify(context)
+        hook, identity = OSSResumeHook(text("oss_conn_id", self.oss_conn_id) or ""), identify(context)
         if store is not None and (keys := hook.checkpoint_keys):
             store = EncryptedStore(store, keys)
         request = self._request(text("bucket_name", self.bucket_name) or hook.bucket, self._master_key(hook))
@@ -274,7 +275,7 @@ class ResumableUploadOperator(BaseOperator):
         return result.as_dict()
 
     def _master_key(self, hook: OSSResumeHook) -> MasterKey | None:
-        wanted = self.client_side_encryption
+        wanted = choice_or_key("client_side_encryption", self.client_side_encryption)
         return (hook.master_key if wanted else None) if isinstance(wanted, bool) else wanted
 
     def _request(self, bucket: str | None, master_key: MasterKey | None) -> UploadRequest:

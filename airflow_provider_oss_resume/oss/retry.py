@@ -8,6 +8,7 @@ retries, they queue for them.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -24,9 +25,13 @@ from airflow_provider_oss_resume.exceptions import (
     ServerFaultError,
     ThrottledError,
     TransportError,
+    UnknownHostError,
 )
 
 Result = TypeVar("Result")
+
+UNKNOWN_HOST_PATIENCE = 60.0
+"""Seconds: an endpoint that was mistyped is to be told soon, and a name server restarts within them."""
 
 DAMAGED = (DigestMismatchError, IntegrityError)
 RETRIED = (TransportError, ServerFaultError, ThrottledError, *DAMAGED)
@@ -116,7 +121,8 @@ class Retrier:
 
     def _call_again(self, attempt: Callable[[], Result], started: float) -> Result:
         def stop(state: RetryCallState) -> bool:
-            late = self.clock() - started + state.upcoming_sleep > self.policy.max_elapsed
+            patience = UNKNOWN_HOST_PATIENCE if isinstance(_error(state), UnknownHostError) else math.inf
+            late = self.clock() - started + state.upcoming_sleep > min(self.policy.max_elapsed, patience)
             return late and state.attempt_number > 1
 
         retrying = Retrying(

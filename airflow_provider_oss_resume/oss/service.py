@@ -113,7 +113,7 @@ class Service:
             yield
         except TransportError as error:
             self.check_cancelled()
-            raise TransportError(f"{operation.name} {operation.resource()} failed: {error}") from error
+            raise type(error)(f"{operation.name} {operation.resource()} failed: {error}") from error
 
     def _run(self, operation: Operation, exchange: Callable[[Credentials], Result]) -> Result:
         attempt = _Corrected(self._credentials, self._clock, exchange)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +21,12 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
+from airflow_provider_oss_resume.exceptions import (
+    ConfigurationError,
+    OSSResumeError,
+    TransportError,
+    UnknownHostError,
+)
 from airflow_provider_oss_resume.oss.causes import causes, reason, words
 from airflow_provider_oss_resume.oss.certificates import bundle_of, tell_unverified
 from airflow_provider_oss_resume.oss.connections import OpenConnections
@@ -29,6 +35,7 @@ from airflow_provider_oss_resume.oss.network import NetworkSettings
 
 _BLOCK = 256 * 1024
 _FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_NOT_CONNECTED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _BODY_METHODS = ("PUT", "POST")
 _LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|$)", re.IGNORECASE)
 _MOST_CONNECTIONS = 1024
@@ -61,7 +68,7 @@ class Transport:
         try:
             return OpenReply(self._wire.send(request, read_timeout))
         except _FOREIGN as error:
-            raise _no_reply(request, error) from error
+            raise _no_reply(request, error, known=self._wire.has_answered(request.url)) from error
 
     def interrupt(self) -> None:
         """Make every thread that waits in a socket for this transport fail at once, now and from now on."""
@@ -80,18 +87,25 @@ class _Wire:
         self._settings = settings
         self._verify = bundle_of(settings)
         self._proxies: dict[str, dict[str, str]] = {}
+        self._answered: set[str] = set()
         self.connections = OpenConnections(settings.send_timeout)
         self._adapter = _Adapter(self.connections)
 
     def send(self, request: HTTPRequest, read_timeout: float | None) -> requests.Response:
         timeouts = (self._settings.connect_timeout, read_timeout or self._settings.read_timeout)
-        return self._adapter.send(
+        response = self._adapter.send(
             _prepared(request),
             stream=True,
             timeout=timeouts,
             verify=self._verify,
             proxies=self._proxies_to(request.url),
         )
+        self._answered.add(_origin(request.url))
+        return response
+
+    def has_answered(self, url: str) -> bool:
+        """Return whether a request to this host was ever answered: a name server that fails denies any name."""
+        return _origin(url) in self._answered
 
     def _proxies_to(self, url: str) -> dict[str, str]:
         origin = _origin(url)
@@ -185,7 +199,7 @@ def _blocks(body: bytes | Body) -> bytes | Body | list[memoryview]:
     return [view[start : start + _BLOCK] for start in range(0, len(view), _BLOCK)]
 
 
-def _no_reply(request: HTTPRequest, error: Exception) -> OSSResumeError:
+def _no_reply(request: HTTPRequest, error: Exception, *, known: bool) -> OSSResumeError:
     host = request.url.partition("?")[0].split("/")[2]  # never the query: a presigned URL is a secret
     chain = list(causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
@@ -197,7 +211,11 @@ def _no_reply(request: HTTPRequest, error: Exception) -> OSSResumeError:
         return ConfigurationError(f"{host} cannot be reached with these settings ({words(error)}): check the proxies")
     if any("Tunnel connection failed: 407" in str(cause) for cause in chain):
         return ConfigurationError(f"{host} is behind a proxy that wants a name and password: write them into its URL")
-    return TransportError(f"{request.method} to {host} got no reply: {reason(error)}")
+    said = f"{request.method} to {host} got no reply: {reason(error)}"
+    if any(isinstance(cause, _NOT_CONNECTED) for cause in chain):
+        said += "; if it goes on so, check the endpoint, the proxy and the firewall"
+    unknown = any(isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME for cause in chain)
+    return UnknownHostError(said) if unknown and not known else TransportError(said)
 
 
 class _Adapter(HTTPAdapter):

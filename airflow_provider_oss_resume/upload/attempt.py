@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from airflow_provider_oss_resume.exceptions import NoSuchUploadError, ServiceError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, NoSuchUploadError, ServiceError
 from airflow_provider_oss_resume.upload.body import PartBody, checksum, new_buffer
 from airflow_provider_oss_resume.upload.checkpoint import Checkpoint
 from airflow_provider_oss_resume.upload.completion import Expected, matches, put
@@ -15,6 +15,7 @@ from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.inquiry import find_decision, load_checkpoint, or_adopted
 from airflow_provider_oss_resume.upload.ledger import Ledger
 from airflow_provider_oss_resume.upload.multipart import Multipart
+from airflow_provider_oss_resume.upload.nature import Nature, nature_of
 from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PUT
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.progress import Phase, human_size, human_time
@@ -23,6 +24,9 @@ from airflow_provider_oss_resume.upload.resume import Action, Decision
 from airflow_provider_oss_resume.upload.session import Session
 
 log = logging.getLogger(__name__)
+
+OTHER_WAYS = 3
+"""How often an answer may show that the upload is not what it was taken for: sequential, and other bytes, and gone."""
 
 
 class Attempt:
@@ -34,41 +38,50 @@ class Attempt:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._request = session.request
-        self._multipart: Multipart | None = None
+        self._other_ways = OTHER_WAYS
 
     def run(self) -> UploadResult:
         """Upload, continuing what the checkpoint or the bucket tells of."""
         checkpoint = load_checkpoint(self._session)
         self._session = self._session.encrypted(checkpoint)
-        try:
-            result = self._carry_out(find_decision(self._session, checkpoint))
-        except ServiceError as error:
-            if self._multipart is None:
-                raise
-            result = self._after(error, self._multipart.ledger)
+        result = self._carry_out(find_decision(self._session, checkpoint))
         self._session.reporter.enter(Phase.DONE)
         _log_end(result)
         return result
 
-    def _after(self, error: ServiceError, ledger: Ledger) -> UploadResult:
-        """Return the result of another way, where an error says that the upload is not what it was taken for.
-
-        Whether an upload is sequential, or encrypted by its client, cannot be asked for:
-        only its parts tell. Every later try would find it and fail likewise.
-        """
-        known = ledger.checkpoint()
-        if isinstance(error, NoSuchUploadError):
-            # Aborted by a lifecycle rule or completed by a try we took for dead: the bucket will tell.
-            log.warning("%s; looking again", error)
-            return self._again(lambda: find_decision(self._session, known, gone=True))
-        if ledger.is_adopted and error.code == "PartNotSequential":
+    def _other_way(self, error: ServiceError, ledger: Ledger) -> Callable[[], Decision]:
+        """Return how to find out what to do instead, where an error says that the upload is not what it seemed."""
+        known, nature = ledger.checkpoint(), nature_of(error, adopted=ledger.is_adopted)
+        if not self._other_ways or not (nature or isinstance(error, NoSuchUploadError)):
+            raise error
+        self._other_ways -= 1
+        if nature is Nature.IN_ORDER:
             log.warning("%s; it was begun to be sent in order: going on so", error)
-            return self._again(lambda: self._in_order(known))
-        if ledger.is_adopted and error.code == "InvalidEncryptionRequest":
-            log.warning("%s; it was begun with client-side encryption, by whoever has the key", error)
-            reason = "the upload that was found is encrypted by its client"
-            return self._again(lambda: Decision(Action.START, reason, self._session.target.plan))
-        raise error
+            return lambda: self._in_order(known)
+        if nature is Nature.IN_ORDER_AND_OTHER:
+            part = f"part {error.details.extra.get('PartNumber', '?')}"
+            return self._instead(error, ledger, f"it is sent in order, and holds other bytes than the source as {part}")
+        if nature is Nature.ENCRYPTED:
+            return self._instead(error, ledger, "it is encrypted by its client, which alone has the key")
+        # Aborted by a lifecycle rule or completed by a try we took for dead: the bucket will tell.
+        log.warning("%s; looking again", error)
+        return lambda: find_decision(self._session, known, gone=True)
+
+    def _instead(self, error: ServiceError, ledger: Ledger, why: str) -> Callable[[], Decision]:
+        """Return how to begin another upload; one that others began is left to them.
+
+        :raises ConfigurationError: it was asked for by its id, so another may not take its place.
+        """
+        session, request = self._session, self._request
+        if request.upload_id == ledger.upload_id:
+            session.reporter.enter(Phase.STOPPED)
+            session.recorder.delete()  # or a try that names no upload would go on with this one
+            raise ConfigurationError(
+                f"upload_id {request.upload_id!r} of {request.bucket}/{request.key} cannot become this object: {why}; "
+                "leave upload_id out to start afresh"
+            ) from error
+        log.warning("%s; %s: leaving it", error, why)
+        return lambda: Decision(Action.START, f"the upload that was found is left: {why}", session.target.plan)
 
     def _in_order(self, checkpoint: Checkpoint) -> Decision:
         decision = find_decision(self._session, checkpoint)
@@ -98,8 +111,12 @@ class Attempt:
         return self._send_parts(replace(decision, plan=self._session.target.plan))
 
     def _send_parts(self, decision: Decision) -> UploadResult:
-        self._multipart = Multipart(self._session, decision)
-        stored, ledger = self._multipart.run(), self._multipart.ledger
+        multipart = Multipart(self._session, decision)
+        ledger = multipart.ledger
+        try:
+            stored = multipart.run()
+        except ServiceError as error:
+            return self._again(self._other_way(error, ledger))
         return replace(
             self._blank(stored.etag, ledger.crc64()),
             parts=ledger.plan.count,
@@ -124,7 +141,8 @@ class Attempt:
         # It may be older than the upload, or of one that others began: equal bytes say nothing of its headers.
         to = Destination(session.request.bucket, session.request.key, "", session.headers_for(COMPLETE, plan))
         wanted = session.headers_for(INITIATE, plan)
-        session.call(lambda: conform(session.client, to, wanted, Expected(plan.size, crc64)))
+        expected = Expected(plan.size, crc64)
+        session.call(lambda: conform(session.client, to, wanted, expected, session.lasting_client))
         session.recorder.delete()
         log.info("the object is there already and equals the source: nothing to send")
         return replace(

@@ -7,6 +7,7 @@ Clock and time of day are arguments.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -63,8 +64,10 @@ def _rate(text: str, limit: int | str) -> float | None:
         return None
     found = _RATE.fullmatch(text.strip())
     rate = float(found["number"]) * _UNITS[found["unit"].upper()] if found else 0.0
-    if rate < _LEAST:
-        raise ConfigurationError(f"bandwidth_limit {limit!r} is no limit of at least {_LEAST} bytes a second: {_HOW}")
+    if not _LEAST <= rate < math.inf:
+        raise ConfigurationError(
+            f"bandwidth_limit {limit!r:.60} is no limit of at least {_LEAST} bytes a second: {_HOW}"
+        )
     return rate
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
-from airflow_provider_oss_resume.exceptions import AccessDeniedError, OSSResumeError
+from airflow_provider_oss_resume.exceptions import AccessDeniedError
 from airflow_provider_oss_resume.oss import OSSClient, limits
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part, StoredObject
+from airflow_provider_oss_resume.upload.abort import abort_in_time
 from airflow_provider_oss_resume.upload.completion import Expected, require_proof
 from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.evidence import head_or_none
@@ -44,10 +46,13 @@ def _spellings(value: str) -> tuple[str, ...]:
         return (value,)
 
 
-def conform(client: OSSClient, to: Destination, wanted: Mapping[str, str], expected: Expected) -> StoredObject | None:
+def conform(
+    client: OSSClient, to: Destination, wanted: Mapping[str, str], expected: Expected, lasting_client: OSSClient
+) -> StoredObject | None:
     """Make sure that an object has its headers; return it anew if it had to be copied.
 
     :param to: its headers are those that Complete carries, such as the ACL.
+    :param lasting_client: aborts a copy when ``client`` was told to stop.
     :raises IntegrityError: the copy is not the object.
     """
     info = head_or_none(client, to.bucket, to.key)
@@ -62,7 +67,7 @@ def conform(client: OSSClient, to: Destination, wanted: Mapping[str, str], expec
         directives = {"x-oss-metadata-directive": "REPLACE", "x-oss-tagging-directive": "Replace"}
         stored = client.copy_object((to.bucket, to.key), to.bucket, to.key, {**headers, **directives})
     else:
-        stored = _copy_in_parts(client, to, wanted, plan_parts(info.size, limits.MAX_COPY_SIZE))
+        stored = _copy_in_parts(client, to, wanted, plan_parts(info.size, limits.MAX_COPY_SIZE), lasting_client)
     after = head_or_none(client, to.bucket, to.key)
     if after is None or after.crc64 is not None:  # OSS keeps no CRC-64 of parts it copied; their source was proved
         require_proof(f"{to.bucket}/{to.key}", stored, after, expected)
@@ -79,21 +84,16 @@ def _has_other_tags(client: OSSClient, to: Destination, wanted: str) -> bool:
         return False
 
 
-def _copy_in_parts(client: OSSClient, to: Destination, wanted: Mapping[str, str], plan: PartPlan) -> StoredObject:
+def _copy_in_parts(
+    client: OSSClient, to: Destination, wanted: Mapping[str, str], plan: PartPlan, lasting_client: OSSClient
+) -> StoredObject:
     upload_id = client.initiate_multipart_upload(to.bucket, to.key, _of_the_object(wanted))
     try:
         parts = [_copy_part(client, to, upload_id, plan, part.number) for part in plan]
         return client.complete_multipart_upload(to.bucket, to.key, upload_id, parts, _of_the_object(to.headers))
     except BaseException:
-        _abort(client, to, upload_id)
+        abort_in_time(lasting_client, replace(to, upload_id=upload_id))
         raise
-
-
-def _abort(client: OSSClient, to: Destination, upload_id: str) -> None:
-    try:
-        client.abort_multipart_upload(to.bucket, to.key, upload_id)
-    except OSSResumeError as error:  # told, and no more: it would hide why there was no copy
-        log.warning("upload %s, of a copy, could not be aborted, its parts go on being billed: %s", upload_id, error)
 
 
 def _of_the_object(headers: Mapping[str, str]) -> dict[str, str]:

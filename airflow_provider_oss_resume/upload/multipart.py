@@ -17,10 +17,13 @@ from dataclasses import replace
 
 from airflow_provider_oss_resume.exceptions import (
     AlreadyExistsError,
+    CallbackFailedError,
     InvalidPartError,
     NoSuchUploadError,
     PartAlreadyExistsError,
+    ServiceError,
     SourceError,
+    TransportError,
     UploadTakenOver,
 )
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
@@ -32,6 +35,7 @@ from airflow_provider_oss_resume.upload.crashpoints import crash_point
 from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.evidence import gather
 from airflow_provider_oss_resume.upload.ledger import Ledger
+from airflow_provider_oss_resume.upload.nature import nature_of
 from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PART
 from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.progress import Phase, human_size
@@ -65,21 +69,22 @@ class Multipart:
         """Make the object and return it, proved.
 
         :raises NoSuchUploadError: the upload is gone; look again and decide anew.
+        :raises ServiceError: one that has a :class:`~.nature.Nature`: the upload is kept, and this is not the end.
         """
         try:
             self._session.recorder.write_first(self.ledger.text(), self._session.tick)
             crash_point("after_first_checkpoint")
             self._move(self._take_over(self._decision))
-            stored = self._complete()
-            if self.ledger.is_adopted:
-                stored = self._conform() or stored
+            stored = self._finish()
         except NoSuchUploadError:
             raise  # nothing is left that could be kept; the caller looks again
-        except PartAlreadyExistsError as error:
-            log.warning("%s; its bytes are not the source's and cannot be replaced: starting over", error)
-            abort_in_time(self._session.lasting_client, self.ledger.checkpoint())
-            raise NoSuchUploadError(error.details) from error
         except BaseException as error:  # Airflow's timeouts are no Exceptions
+            if nature_of(error, adopted=self.ledger.is_adopted) is not None:
+                raise  # no end of the try: the caller goes another way
+            if isinstance(error, PartAlreadyExistsError):
+                log.warning("%s; its bytes are not the source's and cannot be replaced: starting over", error)
+                abort_in_time(self._session.lasting_client, self.ledger.checkpoint())
+                raise NoSuchUploadError(error.details) from error
             self._leave(error)
             raise
         crash_point("before_checkpoint_delete")
@@ -181,6 +186,39 @@ class Multipart:
         self._session.tick()
         self._session.recorder.offer(self.ledger.text_size(), self.ledger.text)
 
+    def _finish(self) -> StoredObject:
+        """Make the object, with the headers that it was to have."""
+        if not self.ledger.is_adopted:
+            return self._complete()
+        self._replace_copied()
+        try:
+            stored = self._complete()
+        except CallbackFailedError:
+            self._conform_if_possible()  # the object is there, and nobody is to upload it again
+            raise
+        return self._conform() or stored
+
+    def _replace_copied(self) -> None:
+        """Send again what somebody copied into the upload inside OSS: an object with such a part has no CRC-64.
+
+        OSS lists none of it. But a service may list none at all, so one that was sent just now has to tell.
+        """
+        session, ledger = self._session, self.ledger
+        doubted = [part.number for part in self._decision.kept if part.crc64 is None]
+        if not doubted:
+            return
+        if len(ledger.reused) == ledger.plan.count:
+            ledger.forget(doubted[-1])
+            self._move({})
+        listed = session.call(lambda: gather(session.client, ledger.checkpoint())).listed
+        parts = () if isinstance(listed, Listing) else listed
+        copied = [part.number for part in parts if part.crc64 is None and part.number in ledger.settled]
+        if 0 < len(copied) < len(parts):
+            log.info("%d parts were copied inside OSS, which has no CRC-64 of them: sending them again", len(copied))
+            for number in copied:
+                ledger.forget(number)
+            self._move({})
+
     def _complete(self) -> StoredObject:
         session = self._session
         for _ in range(REPAIRS):
@@ -215,9 +253,15 @@ class Multipart:
         return stored
 
     def _conform(self) -> StoredObject | None:
-        session, plan = self._session, self.ledger.plan
+        session, plan, to = self._session, self.ledger.plan, self._destination(COMPLETE)
         expected, wanted = Expected(plan.size, self.ledger.crc64()), session.headers_for(INITIATE, plan)
-        return session.call(lambda: conform(session.client, self._destination(COMPLETE), wanted, expected))
+        return session.call(lambda: conform(session.client, to, wanted, expected, session.lasting_client))
+
+    def _conform_if_possible(self) -> None:
+        try:
+            self._conform()
+        except (ServiceError, TransportError) as error:
+            log.warning("the object lacks headers that were asked for, until the task is cleared: %s", error)
 
     def _drop_missing(self, error: InvalidPartError) -> None:
         """Forget the settled parts that the bucket does not hold as it acknowledged them."""
@@ -249,7 +293,7 @@ class Multipart:
         session.reporter.enter(Phase.STOPPED)
         if isinstance(error, UploadTakenOver):
             return
-        found = not session.keeps and self._decision.action is Action.ADOPT  # not ours to throw away
+        found = not session.keeps and self.ledger.is_adopted  # not ours to throw away
         if session.cancel.discard or isinstance(error, AlreadyExistsError) or not (session.keeps or found):
             abort_in_time(session.lasting_client, self.ledger.checkpoint())
             session.recorder.delete(FLUSH_TIMEOUT)

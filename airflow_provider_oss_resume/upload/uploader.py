@@ -33,8 +33,9 @@ class Uploader:
         )
 
     :param client: its credentials, settings and connections are used.
-    :param store: where the checkpoint lives; with ``None`` a failed upload is aborted, since
-        nobody would come back for it.
+    :param store: where the checkpoint lives. That it fails is logged and no more, so a program without
+        Airflow sets up logging to hear of it. With ``None`` a failed upload is aborted, since nobody
+        would come back for it.
     :param owner: who writes the checkpoint; this process is filled in.
     :param progress: called about once a second, on the thread that called :meth:`upload`.
     :param watch: called several times a second on that thread; what it raises stops the upload.

@@ -290,3 +290,42 @@ def test_no_secret_is_logged(env: pytest.MonkeyPatch, oss: DevServer, caplog: py
     assert hook.test_connection()[0]
     assert not hook_of(env, own(oss, login="nobody")).test_connection()[0]
     assert oss.access_key_secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ({"cse_public_key": "hidden"}, "cse_ settings in its extra: the RSA public key cannot be read"),
+        (
+            {"checkpoint_secret_keys": "hidden"},
+            "checkpoint key number 1, of checkpoint_secret_keys in the connection's",
+        ),
+    ],
+)
+def test_a_key_for_encryption_that_cannot_be_does_not_pass(
+    env: pytest.MonkeyPatch, oss: DevServer, extra: dict[str, str], said: str
+) -> None:
+    works, told = hook_of(env, own(oss, extra=extra)).test_connection()
+    assert not works
+    assert said in told
+    assert "hidden" not in told
+
+
+def test_a_setting_that_means_nothing_is_told_once(
+    env: pytest.MonkeyPatch, oss: DevServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = hook_of(env, own(oss, extra={"red_timeout": "hidden", "colour": "hidden"}))
+    assert hook.test_connection()[0]
+    hook.get_conn().close()
+    told = [record.getMessage() for record in caplog.records if "means nothing" in record.getMessage()]
+    assert told == [
+        "connection 'oss_default': 'red_timeout' in its extra means nothing here, did you mean 'read_timeout'?",
+        "connection 'oss_default': 'colour' in its extra means nothing here",
+    ]
+
+
+@pytest.mark.parametrize("conn_id", ["", " ", None, 5])
+def test_what_is_no_connection_id_is_refused(conn_id: Any) -> None:
+    hook = OSSResumeHook(conn_id)
+    with pytest.raises(ConfigurationError, match=f"oss_conn_id is {conn_id!r}: give the id of a connection"):
+        _ = hook.settings

@@ -101,6 +101,7 @@ ARGUMENTS: dict[str, tuple[dict[str, object], str]] = {
     "traffic limit": ({"traffic_limit": 1000}, "traffic_limit 1000 is out of bounds: OSS takes 245760 to 838860800"),
     "replace": ({"replace": "perhaps"}, "replace is 'perhaps': give True or False"),
     "durable": ({"durable": "0"}, "durable is '0': give True or False"),
+    "no connection": ({"oss_conn_id": ""}, "oss_conn_id is '': give the id of a connection, such as 'oss_default'"),
 }
 
 
@@ -167,8 +168,12 @@ def operator(**arguments: Any) -> ResumableUploadOperator:
         ({"progress_callback": "print"}, "progress_callback is 'print': give a function"),
         ({"delete_upload_on_kill": "{{ a }}"}, "delete_upload_on_kill is '{{ a }}': give True or False"),
         ({"retry_from_progress": 1}, "retry_from_progress is 1: give True or False"),
+        (
+            {"stop_before_timeout": 5, "execution_timeout": timedelta(hours=1)},
+            "stop_before_timeout is 5: give a timedelta, such as timedelta(minutes=1)",
+        ),
     ],
-    ids=["unknown store", "class of a store", "progress", "delete on kill", "retry"],
+    ids=["unknown store", "class of a store", "progress", "delete on kill", "retry", "hand-over"],
 )
 def test_what_no_template_can_mend_is_an_import_error_of_the_dag(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -205,7 +205,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"client_side_encryption": True, "extra": {"cse_public_key": "hidden"}},
         "connection 'oss_default', cse_ settings in its extra: the RSA public key cannot be read",
     ),
-    "RSA key as text": ({"client_side_encryption": "hidden"}, "client-side encryption is given a str: give an RSAM"),
+    "RSA key as text": (
+        {"client_side_encryption": "hidden"},
+        "client_side_encryption is given a str: give True, False or a MasterKey",
+    ),
+    "no choice": ({"client_side_encryption": 1}, "client_side_encryption is given a int: give True, False or a Mas"),
     "encrypted and named": (
         {"client_side_encryption": RSAMasterKey(private_key=PRIVATE), "upload_id": "U1"},
         "upload_id 'U1' with client-side encryption",

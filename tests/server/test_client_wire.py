@@ -20,6 +20,7 @@ from airflow_provider_oss_resume.exceptions import (
     ConfigurationError,
     OSSResumeError,
     TransportError,
+    UnknownHostError,
     UploadCancelled,
 )
 from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
@@ -42,6 +43,13 @@ def ok(body: bytes) -> bytes:
 def denied() -> bytes:
     body = b"<Error><Code>AccessDenied</Code><RequestId>5C3D</RequestId></Error>"
     return b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
+
+
+def fail_to_resolve(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise socket.gaierror(code, "no name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
 
 
 class TestConnections:
@@ -87,13 +95,32 @@ class TestConnections:
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         client = make_client(f"http://127.0.0.1:{port}", retry=TWICE)
-        with pytest.raises(TransportError, match=rf"HeadObject {BUCKET}/k failed: HEAD to 127.0.0.1:{port} .*refused"):
+        said = rf"HeadObject {BUCKET}/k failed: HEAD to 127.0.0.1:{port} .*refused.*check the endpoint, the proxy and"
+        with pytest.raises(TransportError, match=said):
             client.head_object(BUCKET, "k")
 
-    def test_a_host_that_does_not_exist(self, make_client: ClientFactory) -> None:
+    @pytest.mark.parametrize(
+        ("code", "kind"), [(socket.EAI_NONAME, UnknownHostError), (socket.EAI_AGAIN, TransportError)]
+    )
+    def test_a_host_that_does_not_exist(
+        self, make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[TransportError]
+    ) -> None:
+        fail_to_resolve(monkeypatch, code)
         client = make_client("http://oss.invalid", retry=TWICE)
-        with pytest.raises(TransportError, match=f"HEAD to {BUCKET}.oss.invalid got no reply"):
+        said = f"HEAD to {BUCKET}.oss.invalid got no reply: .*check the endpoint, the proxy and the firewall"
+        with pytest.raises(TransportError, match=said) as caught:
             client.head_object(BUCKET, "k")
+        assert type(caught.value) is kind
+
+    def test_a_host_that_has_answered_exists(self, make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A name server that fails on a bad night may well say that there is no such name."""
+        with TCPServer(answering(OK)) as server:
+            client = make_client(server.url, retry=TWICE)
+            client.delete_object(BUCKET, "k")
+            fail_to_resolve(monkeypatch, socket.EAI_NONAME)
+            with pytest.raises(TransportError, match="got no reply") as caught:
+                client.delete_object(BUCKET, "k")
+        assert type(caught.value) is TransportError
 
 
 class TestRequests:

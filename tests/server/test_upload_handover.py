@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
-from airflow_provider_oss_resume.exceptions import CallbackFailedError, ConfigurationError
+from airflow_provider_oss_resume.devserver import FaultKind
+from airflow_provider_oss_resume.exceptions import (
+    AccessDeniedError,
+    CallbackFailedError,
+    ConfigurationError,
+    UploadCancelled,
+)
+from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.encryption import HEADER, ContentKey, KMSMasterKey
-from airflow_provider_oss_resume.upload import ObjectOptions, Owner
-from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content
+from airflow_provider_oss_resume.upload import Cancel, ObjectOptions, Owner
+from airflow_provider_oss_resume.upload.progress import Phase
+from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content, with_store
 
 NOBODY = ObjectOptions(callback={"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "a=b"})
 
@@ -92,13 +104,138 @@ def test_an_upload_that_was_begun_in_order_goes_on_in_order(scene: Scene, named:
     assert sorted(done) == list(range(2, PARTS + 1))
 
 
-def test_an_upload_that_its_client_encrypts_is_left_to_it(scene: Scene) -> None:
+def encrypted_upload(scene: Scene) -> str:
+    """Begin an upload as a client does that encrypts, and return its id."""
     content_key = ContentKey.new().wrapped_by(KMSMasterKey(encrypt=bytes, decrypt=bytes))
     sizes = {f"{HEADER}data-size": str(SIZE), f"{HEADER}part-size": str(PART)}
-    theirs = scene.client.initiate_multipart_upload(BUCKET, scene.key, {**content_key.headers(), **sizes})
+    return scene.client.initiate_multipart_upload(BUCKET, scene.key, {**content_key.headers(), **sizes})
+
+
+def test_an_upload_that_was_named_and_its_client_encrypts_is_refused_and_left(scene: Scene) -> None:
+    theirs = encrypted_upload(scene)
+    with pytest.raises(ConfigurationError, match=rf"'{theirs}'.* encrypted by its client.*leave upload_id out"):
+        scene.upload(upload_id=theirs, max_concurrency=4)
+    assert (scene.uploads_left(), scene.store.text) == ([theirs], None)
+    scene.client.abort_multipart_upload(BUCKET, scene.key, theirs)
+
+
+def test_an_upload_that_its_client_encrypts_is_left_to_it(scene: Scene) -> None:
+    theirs = encrypted_upload(scene)
     result = scene.upload(max_concurrency=4)
     assert scene.uploads_left() == [theirs]
     scene.client.abort_multipart_upload(BUCKET, scene.key, theirs)
     scene.assert_done(result)
     assert scene.client.head_object(BUCKET, scene.key).metadata == {}
     assert not result.recovered
+
+
+def test_a_failed_callback_leaves_no_object_without_its_headers(scene: Scene) -> None:
+    scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    with pytest.raises(CallbackFailedError, match="do not upload it again"):
+        scene.upload(options=replace(NOBODY, metadata={"run": "2"}))
+    assert scene.client.head_object(BUCKET, scene.key).metadata == {"run": "2"}
+
+
+def test_headers_that_cannot_be_given_do_not_hide_the_failed_callback(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A retry would find the object, give it its headers, and be green though nobody was called."""
+    scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    scene.fail("CopyObject", 403, "AccessDenied")
+    options = replace(NOBODY, metadata={"run": "2"})
+    with pytest.raises(CallbackFailedError):
+        scene.upload(options=options)
+    assert "the object lacks headers that were asked for" in caplog.text
+    scene.assert_done(scene.upload(options=options))
+    assert scene.client.head_object(BUCKET, scene.key).metadata == {"run": "2"}
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
+@pytest.mark.parametrize(
+    ("copied", "sent"), [([2], [1]), ([2], []), (range(1, PARTS + 1), [])], ids=["some", "one alone", "all"]
+)
+def test_a_part_that_was_copied_inside_oss_is_sent_again(
+    scene: Scene, copied: Sequence[int], sent: Sequence[int], named: bool
+) -> None:
+    """OSS keeps no CRC-64 of it, so the object would have none, and nothing could prove it."""
+    data, source = scene.file.read_bytes(), f"{scene.key}-before"
+    scene.client.put_object(BUCKET, source, data)
+    begun = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    for number in copied:
+        whence = ((number - 1) * PART, min(number * PART, SIZE) - 1)
+        scene.client.upload_part_copy(BUCKET, scene.key, begun, number, (BUCKET, source), whence)
+    for number in sent:
+        scene.client.upload_part(BUCKET, scene.key, begun, number, data[:PART])
+    scene.server.clear_requests()
+    scene.fault(FaultKind.REPLY, "CompleteMultipartUpload", status=403, code="AccessDenied")
+    with pytest.raises(AccessDeniedError):
+        scene.upload(upload_id=begun if named else None)
+    result = scene.upload()
+    scene.assert_done(result)
+    assert result.upload_id == begun
+    assert scene.sent() == [number for number in range(1, PARTS + 1) if number not in sent]
+
+
+def test_a_part_that_was_copied_is_sent_again_by_the_try_after_a_crash_too(scene: Scene) -> None:
+    """It was proved by its MD5, and recorded with the source's CRC-64."""
+    data, source = scene.file.read_bytes(), f"{scene.key}-before"
+    scene.client.put_object(BUCKET, source, data)
+    begun = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    scene.client.upload_part_copy(BUCKET, scene.key, begun, 2, (BUCKET, source), (PART, 2 * PART - 1))
+    scene.stop_after(3, upload_id=begun)
+    assert 2 in {part.number for part in scene.checkpoint.parts}
+    scene.assert_done(scene.upload(verify_resume=False))
+    assert scene.sent() == [2, *range(5, PARTS + 1)]
+
+
+@pytest.mark.parametrize("in_order", [False, True], ids=["not known", "known"])
+@pytest.mark.parametrize("keeps", [True, False], ids=["store", "no store"])
+def test_a_named_upload_in_order_that_holds_other_bytes_is_refused_and_left(
+    scene: Scene, in_order: bool, keeps: bool
+) -> None:
+    named = scene.client.initiate_multipart_upload(BUCKET, scene.key, sequential=True)
+    scene.client.upload_part(BUCKET, scene.key, named, 1, content(PART, seed=1))
+    one = scene if keeps else with_store(scene, None)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=rf"'{named}'.* sent in order, .*part 1.*leave upload_id out"):
+            one.upload(upload_id=named, sequential=in_order, max_concurrency=4)
+        assert scene.uploads_left() == [named]
+    result = one.upload(max_concurrency=4)
+    assert scene.uploads_left() == [named]
+    scene.client.abort_multipart_upload(BUCKET, scene.key, named)
+    scene.assert_done(result)
+
+
+def test_an_upload_in_order_that_was_found_and_holds_other_bytes_is_left(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    theirs = scene.client.initiate_multipart_upload(BUCKET, scene.key, sequential=True)
+    data = scene.file.read_bytes()
+    for number, piece in enumerate((data[:PART], content(PART, seed=1), data[2 * PART : 3 * PART]), 1):
+        scene.client.upload_part(BUCKET, scene.key, theirs, number, piece)
+    result = scene.upload(max_concurrency=4)
+    assert scene.uploads_left() == [theirs]
+    scene.client.abort_multipart_upload(BUCKET, scene.key, theirs)
+    scene.assert_done(result)
+    assert "stopped" not in caplog.text, "it went on"
+    assert Phase.STOPPED not in {one.phase for one in scene.progress}
+
+
+def test_a_copy_in_pieces_that_is_cancelled_leaves_no_upload(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MAX_COPY_SIZE", 4 * PART)  # as above 1 GiB
+    scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    scene.fault(FaultKind.DELAY, "UploadPartCopy", seconds=8.0, skip=1)
+    cancel = Cancel()
+
+    def watch() -> None:
+        if scene.count("UploadPartCopy"):
+            cancel.request("killed by a person")
+
+    request = scene.request(options=ObjectOptions(metadata={"run": "2"}))
+    with pytest.raises(UploadCancelled, match="killed by a person"):
+        scene.uploader(watch=watch).upload(request, cancel)
+    assert scene.uploads_left() == []
+    scene.server.clear_requests()
+    scene.assert_done(scene.upload(options=request.options))
+    assert scene.sent() == []

@@ -52,7 +52,7 @@ def answer(ask: Ask, request: HTTPRequest, source: str) -> HTTPReply:
     try:
         reply = ask(request)
     except TransportError as error:
-        raise TransportError(f"no credentials from {source}: {error}") from error
+        raise type(error)(f"no credentials from {source}: {error}") from error
     code = str(json_object(reply.body).get("Code", ""))
     if reply.status >= 500 or reply.status == 429 or code.startswith("Throttling"):
         raise TransportError(f"no credentials from {source}: HTTP {reply.status} {code[:60]}".rstrip())

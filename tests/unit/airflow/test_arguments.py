@@ -69,7 +69,8 @@ def test_dicts() -> None:
         (arguments.mapping, "{'a': 'b'}", "arg is \"{'a': 'b'}\": give a dict"),
         (arguments.mapping, {1: "b"}, "arg is {1: 'b'}: give a dict with texts as keys"),
         (arguments.texts, {"rows": 5}, "arg['rows'] is 5: give a text, such as '5'"),
-        (arguments.texts, {"rows": None}, "arg['rows'] is None: give a text"),
+        (arguments.texts, {"rows": None}, "arg['rows'] is None: give a text, or leave it out"),
+        (arguments.texts, {"rows": [1]}, "arg['rows'] is [1]: give a text"),
         (arguments.require_callable, "print", "arg is 'print': give a function"),
     ],
 )

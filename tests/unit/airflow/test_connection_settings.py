@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.hooks.names import KNOWN_NAMES, unknown_names
 from airflow_provider_oss_resume.hooks.settings import ConnectionFields, ConnectionSettings, read_settings
+from airflow_provider_oss_resume.provider_info import CONNECTION_FIELDS
 
 HANGZHOU = "https://oss-cn-hangzhou.aliyuncs.com"
 
@@ -106,10 +110,63 @@ def test_blanks_around_pasted_values_are_dropped() -> None:
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [(None, True), ("", True), (True, True), ("True", True), (False, False), ("false", False), ("/ca.pem", "/ca.pem")],
+    [
+        *((value, True) for value in (None, "", True, "True", 1, "1", "yes", "On")),
+        *((value, False) for value in (False, "false", 0, "0", "no", "off")),
+        ("/ca.pem", "/ca.pem"),
+    ],
 )
 def test_verify(given: object, meant: bool | str) -> None:
     assert extra(verify=given).verify == meant
+
+
+@pytest.mark.parametrize("given", [[], {}, ["/ca.pem"], 2, 0.5], ids=repr)
+def test_a_verify_that_is_neither_a_choice_nor_a_path_is_refused(given: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"'oss_default': verify is {re.escape(repr(given))}, give true, fal"):
+        extra(verify=given)
+
+
+@pytest.mark.parametrize("conn_type", ["oss_resume", "oss-resume", "oss", "generic", ""])
+def test_a_type_that_is_ours_or_says_nothing(conn_type: str) -> None:
+    assert read(conn_type, host=HANGZHOU, login="an-id", password="a-secret").endpoint == HANGZHOU
+
+
+def test_the_key_of_another_cloud_is_not_sent_to_this_one() -> None:
+    with pytest.raises(ConfigurationError, match="'oss_default': its type is 'aws', give one of type 'oss_resume'"):
+        read("aws", host=HANGZHOU, login="an-id", password="a-secret")
+
+
+@pytest.mark.parametrize("name", ["region", "endpoint", "security_token", "cse_private_key", "checkpoint_secret_keys"])
+@pytest.mark.parametrize(("given", "kind"), [(["hidden"], "a list"), ({"a": "hidden"}, "a dict"), (True, "a bool")])
+def test_a_setting_that_is_no_text_is_refused_and_not_shown(name: str, given: object, kind: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=f"'oss_default': {name} in its extra is {kind}, give a text"
+    ) as caught:
+        extra(**{name: given})
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_key_that_is_a_list_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="access_key_secret in its extra is a list, give a text") as caught:
+        read("oss", extra=official(access_key_secret=["hidden"]))
+    assert "hidden" not in str(caught.value)
+
+
+def test_a_number_is_a_text_too() -> None:
+    assert extra(security_token=12345).security_token == "12345"
+
+
+def test_every_name_of_the_form_and_of_the_page_is_known() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "connection.md").read_text(encoding="utf-8")
+    table = page.partition("## Extra")[2].partition("## Credentials")[0]
+    told = {name for row in re.findall(r"^\|([^|]+)\|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert len(told) > 10
+    assert (told | set(CONNECTION_FIELDS)) - KNOWN_NAMES == set()
+
+
+def test_names_that_mean_nothing_are_found_with_those_they_are_like() -> None:
+    given = {"regoin": "a", "verfiy": 1, "colour": 2, "region": "b", "auth_type": "ak", "cse_description": {}}
+    assert unknown_names(given) == {"regoin": "region", "verfiy": "verify", "colour": ""}
 
 
 def test_secrets_are_not_in_the_repr() -> None:

@@ -15,6 +15,7 @@ from airflow_provider_oss_resume.exceptions import (
     ServerFaultError,
     ThrottledError,
     TransportError,
+    UnknownHostError,
     UploadCancelled,
 )
 from airflow_provider_oss_resume.oss.retry import Retrier, RetryBudget, RetryPolicy
@@ -79,6 +80,14 @@ def test_what_no_attempt_can_mend_is_raised_at_once(error: Exception) -> None:
     with pytest.raises(type(error)):
         bench.call(error, "done")
     assert bench.script.calls == 1
+
+
+def test_a_host_that_nobody_knows_is_asked_for_a_minute() -> None:
+    bench = Bench()
+    with pytest.raises(UnknownHostError):
+        bench.call(*[UnknownHostError("no such name")] * 30)
+    assert 30 < sum(bench.clock.slept) <= 60
+    assert Bench().call(UnknownHostError("no such name"), "done") == "done"
 
 
 def test_a_failure_for_good_after_a_retry_is_raised() -> None:

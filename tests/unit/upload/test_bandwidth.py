@@ -37,12 +37,25 @@ def test_a_timetable_changes_at_its_minutes_and_wraps_at_midnight() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "fast", "-5", "0", "100", "10T", "24:00,1M 08:00,2M", "8,1M", "08:00,1M 08:00,2M", "08:00,x 9:00,1M"],
+    [
+        "",
+        "fast",
+        "-5",
+        "0",
+        "100",
+        "10T",
+        "24:00,1M 08:00,2M",
+        "8,1M",
+        "08:00,1M 08:00,2M",
+        "08:00,x 9:00,1M",
+        "9" * 400 + "G",
+    ],
 )
 def test_what_is_no_limit_is_refused_with_its_value_and_how_to_write_one(written: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         parse_timetable(written)
-    assert repr(written) in str(refused.value)
+    assert repr(written)[:60] in str(refused.value)
+    assert len(str(refused.value)) < 300
     assert "10M" in str(refused.value)
 
 
