@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.upload.body import PartBody
 
-LEAST = 3.0
+LEAST = 5.0
 """Seconds that no part is late before: sending one twice costs as much as it may save."""
 
 TIMES_USUAL = 2.0

@@ -22,7 +22,7 @@ from airflow_provider_oss_resume.exceptions import (
 )
 from airflow_provider_oss_resume.oss.credential_sources import SourceSettings, make_provider
 from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider
-from airflow_provider_oss_resume.upload import Cancel
+from airflow_provider_oss_resume.upload import Cancel, concurrency
 from tests.server.conftest import BUCKET, ClientFactory
 from tests.server.uploads import PARTS, Scene, content
 
@@ -151,6 +151,10 @@ class TestFaults:
 
 class TestExpiry:
     """A token that OSS refuses in the middle of an upload that eight threads send."""
+
+    @pytest.fixture(autouse=True)
+    def eight_from_the_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(concurrency, "START", 8)
 
     def upload(self, scene: Scene, make_client: ClientFactory, provider: object) -> Scene:
         scene = replace(scene, client=make_client(scene.server.url, provider))

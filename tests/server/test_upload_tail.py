@@ -37,13 +37,13 @@ def test_the_loser_costs_neither_a_record_nor_the_wrong_progress(scene: Scene) -
 
 def test_a_part_that_comes_second_leaves_the_object_whole(scene: Scene) -> None:
     """Both sendings arrive: whichever OSS keeps, its bytes and ETag are the same."""
-    scene.fault(FaultKind.DELAY, "UploadPart", part_number=2, seconds=4.0, when=FaultMoment.AFTER)
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=2, seconds=7.0, when=FaultMoment.AFTER)
     scene.fault(FaultKind.DELAY, "UploadPart", part_number=2, seconds=1.5, when=FaultMoment.AFTER)
     scene.assert_done(scene.upload(max_concurrency=4))
 
 
 def test_alone_or_in_order_nothing_is_sent_twice(scene: Scene) -> None:
-    scene.fault(FaultKind.DELAY, "UploadPart", part_number=3, seconds=4.0)
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=3, seconds=6.0)
     scene.assert_done(scene.upload(sequential=True))
     assert scene.sent() == list(range(1, PARTS + 1))
 

@@ -20,7 +20,12 @@ TOLD = "part_size max_concurrency multipart_threshold content_type acl storage_c
 BUCKET = "{{ dag_run.conf.get('bucket_name', 'examplebucket') }}"
 SOURCE = "{{ dag_run.conf['source'] }}"
 KEY = "{{ dag_run.conf['key'] }}"
-PARTS = {"part_size": 256 * 1024, "multipart_threshold": 1024 * 1024, "checkpoint_store": "variable"}
+PARTS = {
+    "part_size": 256 * 1024,
+    "multipart_threshold": 1024 * 1024,
+    "max_concurrency": 4,  # more would finish what is to be struck in the middle
+    "checkpoint_store": "variable",
+}
 
 
 def told(name: str, default: str = "") -> str:
