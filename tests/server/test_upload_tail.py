@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from airflow_provider_oss_resume.devserver import FaultKind, FaultMoment
@@ -62,3 +64,19 @@ def test_a_long_way_gets_more_connections(scene: Scene, caplog: pytest.LogCaptur
     scene.fault(FaultKind.DELAY, "UploadPart", seconds=0.1, count=None)
     scene.assert_done(scene.upload(max_concurrency=16, part_size=256 * 1024))
     assert "sending 8 parts at once from now on, 4 before" in caplog.text
+
+
+def test_fewer_threads_than_wanted_will_do(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may have few left; one that sends is enough."""
+    start, begun = threading.Thread.start, list[threading.Thread]()
+
+    def scarce(thread: threading.Thread) -> None:
+        if thread.name == "oss-resume-part":
+            if len(begun) == 2:
+                raise RuntimeError("can't start new thread")
+            begun.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", scarce)
+    scene.assert_done(scene.upload(max_concurrency=4))
+    assert len(begun) == 2

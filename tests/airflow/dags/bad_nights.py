@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -95,6 +96,7 @@ def leave_little_memory(context: Any) -> None:
     """Let the first try have so little memory left that not even its threads can start."""
     if context["ti"].try_number == 1:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
+        threading.stack_size(64 * 1024 * 1024)  # more than is left, and than any stack that lies about to be used again
         limit = pages * resource.getpagesize() + 16 * 1024 * 1024
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
