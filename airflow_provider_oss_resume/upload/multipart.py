@@ -11,9 +11,7 @@ The order makes a crash harmless at any point:
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 
 from airflow_provider_oss_resume.exceptions import (
     AlreadyExistsError,
@@ -28,19 +26,17 @@ from airflow_provider_oss_resume.exceptions import (
 )
 from airflow_provider_oss_resume.oss.models import Part, StoredObject
 from airflow_provider_oss_resume.upload.abort import abort_in_time
-from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint
+from airflow_provider_oss_resume.upload.beginning import begin, log_begun
 from airflow_provider_oss_resume.upload.completion import Expected, complete
 from airflow_provider_oss_resume.upload.conform import conform
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
 from airflow_provider_oss_resume.upload.destination import Destination
 from airflow_provider_oss_resume.upload.evidence import gather
-from airflow_provider_oss_resume.upload.ledger import Ledger
 from airflow_provider_oss_resume.upload.nature import nature_of
 from airflow_provider_oss_resume.upload.options import COMPLETE, INITIATE, PART
-from airflow_provider_oss_resume.upload.planner import PartPlan
 from airflow_provider_oss_resume.upload.progress import Phase, human_size
 from airflow_provider_oss_resume.upload.recorder import FLUSH_TIMEOUT
-from airflow_provider_oss_resume.upload.resume import Action, Decision, Listing
+from airflow_provider_oss_resume.upload.resume import Decision, Listing
 from airflow_provider_oss_resume.upload.session import Session
 from airflow_provider_oss_resume.upload.transfer import Transfer
 from airflow_provider_oss_resume.upload.worker import Differs, Settled
@@ -62,7 +58,7 @@ class Multipart:
         self._session = session
         self._request = session.request
         self._decision = decision
-        self.ledger = self._begin(decision)
+        self.ledger = begin(session, decision)
         session.reporter.begin(decision.plan)
 
     def run(self) -> StoredObject:
@@ -92,65 +88,12 @@ class Multipart:
         crash_point("after_checkpoint_delete")
         return stored
 
-    def _begin(self, decision: Decision) -> Ledger:
-        session, fingerprint = self._session, self._session.target.fingerprint
-        if decision.action is Action.CONTINUE and decision.checkpoint is not None:
-            old = decision.checkpoint
-            return Ledger(
-                replace(old, owner=session.owner, endpoint=session.target.endpoint, resumes=old.resumes + 1),
-                decision.plan,
-                fingerprint,
-            )
-        if decision.action is Action.ADOPT:
-            adopted = self._new_checkpoint(decision.upload_id, decision.plan)
-            adopted = replace(adopted, resumes=1, options_digest=ADOPTED + adopted.options_digest)
-            return Ledger(adopted, decision.plan, fingerprint)
-        upload_id = self._initiate(decision.plan)
-        crash_point("after_initiate")
-        return Ledger(self._new_checkpoint(upload_id, decision.plan), decision.plan, fingerprint)
-
-    def _initiate(self, plan: PartPlan) -> str:
-        session, begun = self._session, list[str]()
-        headers = session.headers_for(INITIATE, plan)
-
-        def initiate() -> None:
-            begun.append(self._initiate_once(headers))
-
-        try:
-            session.call(initiate)
-        except BaseException:
-            for upload_id in begun:  # the word to stop came while OSS answered: nobody else knows this id
-                abort_in_time(session.lasting_client, self._new_checkpoint(upload_id, plan))
-            raise
-        return begun[0]
-
-    def _initiate_once(self, headers: Mapping[str, str]) -> str:
-        client, request = self._session.client, self._request
-        return client.initiate_multipart_upload(request.bucket, request.key, headers, sequential=request.sequential)
-
-    def _new_checkpoint(self, upload_id: str, plan: PartPlan) -> Checkpoint:
-        target = self._session.target
-        return Checkpoint(
-            upload_id=upload_id,
-            endpoint=target.endpoint,
-            bucket=target.bucket,
-            key=target.key,
-            part_size=plan.part_size,
-            options_digest=target.options_digest,
-            source_uri=self._session.source_uri,
-            fingerprint=target.fingerprint,
-            owner=self._session.owner,
-            wrapped_key=target.wrapped_key,
-            wrapped_start=self._session.cipher.wrapped.start if self._session.cipher else "",
-            started_at=time.time(),
-        )
-
     def _take_over(self, decision: Decision) -> dict[int, Part]:
         """Return the parts to re-hash, having settled those that need no proof."""
         for part in decision.kept:
             if part.number in decision.proved:
                 self.ledger.settle_recorded(part)
-        self._log_start(decision)
+        log_begun(self._session, decision)
         self._report()
         return {part.number: part for part in decision.kept if part.number not in decision.proved}
 
@@ -305,25 +248,3 @@ class Multipart:
         session.recorder.flush(self.ledger.text())
         count, size = len(checkpoint.parts), human_size(checkpoint.bytes_done)
         log.info("stopped: %d of %d parts (%s) stay in the bucket", count, self.ledger.plan.count, size)
-
-    def _log_start(self, decision: Decision) -> None:
-        count, kept, request = decision.plan.count, decision.kept, self._request
-        if decision.action in (Action.CONTINUE, Action.ADOPT):
-            log.info(
-                "resume: %d of %d parts verified in the bucket, %d to send, %s saved (%s)",
-                len(kept),
-                count,
-                count - len(kept),
-                human_size(sum(part.size for part in kept)),
-                decision.reason,
-            )
-        else:
-            log.info(
-                "start: %s to %s/%s in %d parts of %s (%s)",
-                human_size(decision.plan.size),
-                request.bucket,
-                request.key,
-                count,
-                human_size(decision.plan.part_size),
-                decision.reason,
-            )
