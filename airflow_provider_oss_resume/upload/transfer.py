@@ -126,7 +126,7 @@ class Transfer:
             self._senders.append(sender)
 
     def _hasten(self, now: float) -> None:
-        under_way = [sender.sending for sender in self._senders if sender.sending is not None]
+        under_way = [sending for sender in self._senders if (sending := sender.sending) is not None]
         for number in self._stopwatch.late(now, under_way):
             if self._work.send_too(number):
                 log.info("part %d takes long: sending it once more, on another connection", number)
