@@ -8,6 +8,7 @@ whole. No mmap: a file truncated under it would kill the process.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -53,7 +54,8 @@ class PartBody:
     :param pace: given the bytes of the next block, waits for its turn.
     :ivar crc64: CRC-64 of what the last attempt yielded.
     :ivar attempts: how often it was read to be sent.
-    :ivar moved_at: when the last block went, in seconds of the steady clock; 0 before.
+    :ivar moved_at: when the last block went, in seconds of the steady clock; 0 before, infinite while the next one
+        waits for its turn.
     """
 
     def __init__(
@@ -84,7 +86,9 @@ class PartBody:
         for block in read_blocks(self._source, self._part, self._buffer):
             self.crc64 = crc64(block, self.crc64)
             if self._pace is not None:
+                self.moved_at = math.inf  # no connection stands still that is given nothing
                 self._pace(len(block))
+                self.moved_at = time.monotonic()
             yield block
             self._sent += len(block)
             self._observe(len(block))
