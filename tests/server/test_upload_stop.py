@@ -210,6 +210,20 @@ def hang() -> Iterator[Callable[[], None]]:
     let_go.set()
 
 
+class Empty(MemoryStore):
+    """A store that counts what is in it, as one made of a dict does."""
+
+    def __len__(self) -> int:
+        return 0 if self.text is None else 1
+
+
+def test_a_store_that_is_empty_is_a_store(scene: Scene) -> None:
+    other = with_store(scene, Empty())
+    other.stop_after(3)
+    assert len(other.store) == 1
+    assert other.upload().parts_reused == 3
+
+
 @pytest.mark.parametrize("calls", ["load", "save", "delete", "load save delete"])
 def test_a_store_that_raises_does_not_fail_the_upload(scene: Scene, calls: str) -> None:
     scene.upload()
