@@ -22,6 +22,10 @@ BLOCK_SIZE = 512 * 1024
 """Bytes read, checksummed and sent at a time: larger ones leave the cache, smaller ones have the threads wait
 for each other between the steps (docs/performance.md)."""
 
+PACED_BLOCK = 64 * 1024
+"""The same where each block waits for its turn: OSS hangs up on a connection on which nothing comes for long, and all
+others have theirs in between."""
+
 
 def new_buffer(most: int = BLOCK_SIZE) -> memoryview:
     """Return the buffer that one thread reads all its parts through.
@@ -68,7 +72,7 @@ class PartBody:
     ) -> None:
         self._source = source
         self._part = part
-        self._buffer = buffer
+        self._buffer = buffer if pace is None else buffer[:PACED_BLOCK]
         self._observe = observe
         self._pace = pace
         self._sent = 0
