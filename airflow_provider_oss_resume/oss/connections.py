@@ -89,12 +89,18 @@ class OpenConnections:
                 _shut_down(connection.sock)
 
 
-def _shut_down(sock: socket.socket | None) -> None:
+def _shut_down(sock: Any) -> None:
     if sock is None:
         return
-    with contextlib.suppress(OSError, TypeError):  # TypeError: TLS inside TLS is no socket
+    with contextlib.suppress(OSError):
         # Past ssl's own shutdown, which would take the TLS object from under a thread that is sending.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(_real(sock), socket.SHUT_RDWR)
+
+
+def _real(sock: Any) -> socket.socket:
+    """Return the socket of a connection: TLS inside TLS, through a proxy that speaks it, is none but has one."""
+    beneath: socket.socket = getattr(sock, "socket", sock)
+    return beneath
 
 
 class QuickResponse(http.client.HTTPResponse):
@@ -153,7 +159,7 @@ class _Known(HTTPConnection):
         self.opened.add(self)
         self._time_sending()
         if _LOW_WATER is not None:
-            self.sock.setsockopt(socket.IPPROTO_TCP, _LOW_WATER, _UNSENT)
+            _real(self.sock).setsockopt(socket.IPPROTO_TCP, _LOW_WATER, _UNSENT)
 
     def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
         self.opened.claim(self)

@@ -8,6 +8,7 @@ whole. No mmap: a file truncated under it would kill the process.
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,10 @@ from airflow_provider_oss_resume.upload.source import OpenSource
 BLOCK_SIZE = 512 * 1024
 """Bytes read, checksummed and sent at a time: larger ones leave the cache, smaller ones have the threads wait
 for each other between the steps (docs/performance.md)."""
+
+PACED_BLOCK = 64 * 1024
+"""The same where each block waits for its turn: OSS hangs up on a connection on which nothing comes for long, and all
+others have theirs in between."""
 
 
 def new_buffer(most: int = BLOCK_SIZE) -> memoryview:
@@ -53,7 +58,8 @@ class PartBody:
     :param pace: given the bytes of the next block, waits for its turn.
     :ivar crc64: CRC-64 of what the last attempt yielded.
     :ivar attempts: how often it was read to be sent.
-    :ivar moved_at: when the last block went, in seconds of the steady clock; 0 before.
+    :ivar moved_at: when the last block went, in seconds of the steady clock; 0 before, infinite while the next one
+        waits for its turn.
     """
 
     def __init__(
@@ -66,7 +72,7 @@ class PartBody:
     ) -> None:
         self._source = source
         self._part = part
-        self._buffer = buffer
+        self._buffer = buffer if pace is None else buffer[:PACED_BLOCK]
         self._observe = observe
         self._pace = pace
         self._sent = 0
@@ -84,7 +90,9 @@ class PartBody:
         for block in read_blocks(self._source, self._part, self._buffer):
             self.crc64 = crc64(block, self.crc64)
             if self._pace is not None:
+                self.moved_at = math.inf  # no connection stands still that is given nothing
                 self._pace(len(block))
+                self.moved_at = time.monotonic()
             yield block
             self._sent += len(block)
             self._observe(len(block))

@@ -60,7 +60,9 @@ class AdaptiveConcurrency:
             return self.limit
         start, before = self._window
         elapsed, moved = now - start, sent - before
-        if elapsed >= WINDOW and (moved >= SAMPLE or elapsed >= LONGEST_WINDOW):
+        if elapsed >= WINDOW and not moved:
+            self._window = (now, sent)  # an outage says nothing: any number would seem as good as any other
+        elif elapsed >= WINDOW and (moved >= SAMPLE or elapsed >= LONGEST_WINDOW):
             self._window = (now, sent)
             self._judge(now, moved / elapsed)
         return self.limit

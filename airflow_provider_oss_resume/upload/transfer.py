@@ -97,8 +97,8 @@ class Transfer:
 
     def _start(self, run: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._run_worker, args=(run,), name="oss-resume-part", daemon=True)
-        thread.start()  # may fail for want of memory: only what runs is waited for
-        self._threads.append(thread)
+        self._threads.append(thread)  # before it starts: an interrupt may strike right after
+        thread.start()
 
     def _adapt(self) -> None:
         """Send as many parts at once as pays, and those that are late a second time."""
@@ -116,17 +116,17 @@ class Transfer:
 
     def _add_sender(self) -> None:
         sender = self._new_worker()
+        self._senders.append(sender)
         try:
             self._start(sender.send_parts)
         except RuntimeError:  # no more threads to be had; those that run will do
+            self._senders.remove(sender)
             if not self._senders:
                 raise
             self._concurrency.cap(len(self._senders))
-        else:
-            self._senders.append(sender)
 
     def _hasten(self, now: float) -> None:
-        under_way = [sender.sending for sender in self._senders if sender.sending is not None]
+        under_way = [sending for sender in self._senders if (sending := sender.sending) is not None]
         for number in self._stopwatch.late(now, under_way):
             if self._work.send_too(number):
                 log.info("part %d takes long: sending it once more, on another connection", number)
@@ -161,9 +161,11 @@ class Transfer:
     def _stop(self, on_event: Callable[[Settled | Differs], None], grace: Callable[[], float]) -> None:
         """End all threads, and keep the news of parts that still arrived."""
         self._work.stop()
-        self._join(grace if self._left else lambda: LOSER_TIMEOUT)
-        if self._left and any(thread.is_alive() for thread in self._threads):
-            self._cut()
+        try:
+            self._join(grace if self._left else lambda: LOSER_TIMEOUT)
+        finally:  # whoever is interrupted once more leaves nothing under way either
+            if self._left and any(thread.is_alive() for thread in self._threads):
+                self._cut()
         with contextlib.suppress(queue.Empty):
             while True:
                 event = self._shared.events.get_nowait()

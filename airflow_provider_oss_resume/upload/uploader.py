@@ -88,15 +88,14 @@ class Uploader:
                 meter=meter,
                 cancel=cancel or Cancel(),
                 watch=self._watch or _nothing_to_watch,
-                watched=any((cancel, self._watch, self._progress, self._store)),
+                watched=any(wanted is not None for wanted in (cancel, self._watch, self._progress, self._store)),
                 pace=_pacer(request, client),
             )
             return Attempt(session).run()
 
     def _recorder(self, owner: Owner) -> CheckpointRecorder:
-        return CheckpointRecorder(
-            self._store or NoStore(), self._write_policy, fence=lambda text: check_still_ours(text, owner)
-        )
+        store = NoStore() if self._store is None else self._store  # an empty one may be as good as False
+        return CheckpointRecorder(store, self._write_policy, fence=lambda text: check_still_ours(text, owner))
 
     def _target(self, request: UploadRequest, fingerprint: Fingerprint) -> Target:
         return Target(

@@ -5,7 +5,8 @@ senders only re-hashes kept parts, so that proving them neither waits for the
 wire nor holds it up; senders with nothing left to send help it. A kept part
 that proves different goes back to be sent. At the end, when there is nothing
 else to do, a part that takes much longer than others is sent a second time
-beside the first; whichever arrives counts.
+beside the first; whichever arrives counts, and one that fails leaves it to the
+other.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class WorkQueue:
         self._taken: dict[int, int] = {}  # how many threads are at work on a part
         self._sending = 0
         self._late: deque[int] = deque()
+        self._given_up: set[int] = set()
         self._limit = limit
         self._stopped = False
         self._changed = threading.Condition()
@@ -81,6 +83,16 @@ class WorkQueue:
     def is_settled(self, number: int) -> bool:
         """Return whether a part that was taken is in the bucket, by another thread perhaps."""
         return number not in self._taken
+
+    def give_up(self, number: int) -> bool:
+        """Say that a sending of a part failed; return whether another still goes on, which then is its last.
+
+        Otherwise two that take turns at failing would never come to an end.
+        """
+        with self._changed:
+            other = self._taken.get(number, 0) > 1 and number not in self._given_up
+            self._given_up.add(number)
+            return other
 
     def end_sending(self) -> None:
         """Say that a thread which took a part to send has done so, or lost the race for it."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from airflow_provider_oss_resume.exceptions import OSSResumeError, PartAlreadyExistsError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import Part
+from airflow_provider_oss_resume.oss.retry import RETRIED
 from airflow_provider_oss_resume.oss.xml import strip_etag
 from airflow_provider_oss_resume.upload.body import PartBody, new_buffer, rehash
 from airflow_provider_oss_resume.upload.crashpoints import crash_point
@@ -99,29 +100,39 @@ class Worker:
                 shared.events.put(settled)
 
     def _send(self, number: int) -> Settled | None:
-        """Send a part; ``None`` if another thread was faster."""
+        """Send a part; ``None`` if it is left to another thread, which was faster or fares better."""
         shared = self._shared
         crash_point("before_part")
         body = PartBody(shared.source, shared.plan.part(number), self._buffer, self._observe, shared.pace)
         sending = self.sending = Sending(number, self.client, body, time.monotonic())
-        try:
-            part = self._put(sending)
-            crash_point("after_part")
-            first = shared.work.settle(number)
-        except OSSResumeError:
-            if not shared.work.is_settled(number):
-                raise
-            first = False
-        finally:
-            self.sending = None
-            shared.work.end_sending()
-        if not first:
+        part = self._settle(sending)
+        if part is None:
             body.take_back()
             self.client = shared.client.fork(on_retry=shared.on_retry)  # the winner cut the other, or is about to
             return None
         self._cut_others(number)
         seconds = time.monotonic() - sending.started_at
         return Settled(replace(part, crc64=body.crc64), sent=True, attempts=body.attempts, seconds=seconds)
+
+    def _settle(self, sending: Sending) -> Part | None:
+        number, work = sending.number, self._shared.work
+        try:
+            if work.is_settled(number):  # looked at after self.sending was set: the winner does it the other way round
+                return None
+            part = self._put(sending)
+            crash_point("after_part")
+            return part if work.settle(number) else None
+        except OSSResumeError as error:
+            if work.is_settled(number) or self._is_left_to_another(number, error):
+                return None
+            raise
+        finally:
+            self.sending = None
+            work.end_sending()
+
+    def _is_left_to_another(self, number: int, error: OSSResumeError) -> bool:
+        """Return whether a part may yet arrive by its other sending: what the wire did to this one is its own."""
+        return isinstance(error, RETRIED) and self._shared.work.give_up(number)
 
     def _cut_others(self, number: int) -> None:
         for sender in self._shared.senders:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
 from airflow_provider_oss_resume.oss import NetworkSettings, RetryPolicy
+from airflow_provider_oss_resume.oss.connections import OpenConnections
 from airflow_provider_oss_resume.oss.credential_sources import SourceSettings, make_provider
+from airflow_provider_oss_resume.oss.transport import Transport
 from airflow_provider_oss_resume.version import __version__
 from tests.server.conftest import BUCKET, ClientFactory
 from tests.server.proxy import ForwardProxy
@@ -94,6 +99,33 @@ class TestProxies:
             scene.assert_done(scene.upload(max_concurrency=4))
             scene.client.close()
             assert set(proxy.targets) == {f"CONNECT localhost:{front.port}"}
+
+    def test_a_tunnel_through_one_that_speaks_tls_itself(
+        self, scene: Scene, authority: Authority, make_client: ClientFactory
+    ) -> None:
+        with (
+            authority.in_front_of(scene.server.port) as front,
+            ForwardProxy(front.port) as proxy,
+            authority.in_front_of(proxy.port) as tls_proxy,
+        ):
+            network = NetworkSettings(
+                proxies={"https": f"https://localhost:{tls_proxy.port}"}, verify=str(authority.bundle)
+            )
+            scene = replace(scene, client=make_client(f"https://localhost:{front.port}", network=network))
+            scene.assert_done(scene.upload(max_concurrency=4))
+            scene.client.close()
+            assert set(proxy.targets) == {f"CONNECT localhost:{front.port}"}
+
+    def test_a_cut_reaches_the_socket_beneath_two_layers_of_tls(self) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            opened, transport, connection = OpenConnections(1.0), Transport(NetworkSettings()), HTTPConnection("unused")
+            connection.sock = SimpleNamespace(socket=ours)  # as urllib3's SSLTransport has it
+            opened.use(transport)
+            opened.add(connection)
+            opened.interrupt(transport)
+            theirs.settimeout(1.0)
+            assert theirs.recv(1) == b""
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_one_that_wants_a_password_says_so_and_nothing_of_a_wrong_one(

@@ -171,6 +171,54 @@ def test_what_the_watch_raises_stops_the_upload_and_keeps_the_parts(scene: Scene
 # --- stores
 
 
+class Impatient(Cancel):
+    """A person who presses Ctrl-C once more while parts under way get to finish."""
+
+    @property
+    def grace(self) -> float:
+        raise KeyboardInterrupt
+
+    @grace.setter
+    def grace(self, seconds: float) -> None:
+        """Whatever it is, it is too long."""
+
+
+def still_sending() -> bool:
+    return any(thread.name == "oss-resume-part" and thread.is_alive() for thread in threading.enumerate())
+
+
+def test_interrupted_twice_it_still_cuts_what_is_under_way(scene: Scene) -> None:
+    """Else a part would arrive when the upload has been aborted, and nobody would ever look for it."""
+    assert no_threads_left()
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=2, seconds=8.0)
+    cancel = Impatient()
+    request = scene.request()
+
+    def watch() -> None:
+        if scene.count("UploadPart"):
+            cancel.request("Ctrl-C")
+
+    with pytest.raises(KeyboardInterrupt):
+        scene.uploader(watch=watch).upload(request, cancel)
+    assert not still_sending()
+
+
+def test_interrupted_while_it_starts_a_thread_it_leaves_none(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert no_threads_left()
+    scene.fault(FaultKind.DELAY, "UploadPart", part_number=1, seconds=8.0)
+    start = threading.Thread.start
+
+    def start_and_strike(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name == "oss-resume-part":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_strike)
+    with pytest.raises(KeyboardInterrupt):
+        scene.upload()
+    assert not still_sending()
+
+
 class Misbehaving(MemoryStore):
     """A store that fails some calls in some way."""
 
@@ -208,6 +256,20 @@ def hang() -> Iterator[Callable[[], None]]:
 
     yield wait
     let_go.set()
+
+
+class Empty(MemoryStore):
+    """A store that counts what is in it, as one made of a dict does."""
+
+    def __len__(self) -> int:
+        return 0 if self.text is None else 1
+
+
+def test_a_store_that_is_empty_is_a_store(scene: Scene) -> None:
+    other = with_store(scene, Empty())
+    other.stop_after(3)
+    assert len(other.store) == 1
+    assert other.upload().parts_reused == 3
 
 
 @pytest.mark.parametrize("calls", ["load", "save", "delete", "load save delete"])

@@ -111,3 +111,15 @@ def test_a_machine_without_more_threads_lowers_the_ceiling() -> None:
     way.run(3)
     way.policy.cap(6)
     assert way.run(60) == 6
+
+
+@pytest.mark.parametrize("before", [0.0, 3.0])
+def test_an_outage_says_nothing_of_how_many_pay(before: float) -> None:
+    """Nothing is not as fast as nothing: the double number would pay for ever."""
+    up = [before > 0]
+    way = Way(64, lambda connections: 100 * MIB / max(1.0, connections / 4) if up[0] else 0.0)
+    way.run(before)
+    up[0] = False
+    assert way.run(600) == START
+    up[0] = True
+    assert way.run(4) <= 2 * START

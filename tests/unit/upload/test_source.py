@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,8 @@ from airflow_provider_oss_resume.exceptions import (
 )
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import Part
-from airflow_provider_oss_resume.upload.body import BLOCK_SIZE, PartBody, checksum, new_buffer, rehash
+from airflow_provider_oss_resume.upload.body import BLOCK_SIZE, PACED_BLOCK, PartBody, checksum, new_buffer, rehash
+from airflow_provider_oss_resume.upload.lateness import STALLED, Sending, Stopwatch
 from airflow_provider_oss_resume.upload.planner import PartPlan, PartRange
 from airflow_provider_oss_resume.upload.source import LocalFile, OpenLocalFile
 
@@ -283,3 +286,28 @@ def test_only_a_huge_file_leaves_the_page_cache_behind_the_upload(tmp_path: Path
         assert before >= 256 * 1024
         opened.let_go(0, 1024 * 1024)
         assert cached(path) == (before if kept else 0)
+
+
+def test_who_waits_for_his_turn_under_a_limit_does_not_stand_still(file: Path) -> None:
+    """The connection is not to blame, and a second sending would wait just as long for its own turn."""
+    late: list[list[int]] = []
+
+    def pace(_count: int) -> None:
+        late.append(Stopwatch().late(time.monotonic() + 3 * STALLED, [Sending(1, client, body, time.monotonic())]))
+
+    client: Any = None
+    with closing(LocalFile(file).open()) as source:
+        body = PartBody(source, PartRange(1, 0, len(CONTENT)), new_buffer(), lambda _count: None, pace)
+        assert sum(len(block) for block in body) == len(CONTENT)
+    assert late
+    assert not any(late)
+
+
+def test_under_a_limit_blocks_are_small_so_that_no_connection_idles_between_two(file: Path) -> None:
+    """OSS hangs up (RequestTimeout): at 100 KiB a second, 16 threads with 512 KiB each would wait 80 s for a turn."""
+    with closing(LocalFile(file).open()) as source:
+        asked: list[int] = []
+        body = PartBody(source, PartRange(1, 0, len(CONTENT)), new_buffer(), lambda _count: None, asked.append)
+        assert [len(block) for block in body] == asked
+    assert max(asked) == PACED_BLOCK
+    assert body.crc64 == crc64(CONTENT)

@@ -169,3 +169,20 @@ def test_a_late_part_that_arrived_meanwhile_is_not_sent_again() -> None:
     assert waiting.is_alive()
     work.settle(2)
     assert waiting.result() is None
+
+
+def test_a_sending_that_fails_leaves_the_part_to_the_other_and_that_is_the_last() -> None:
+    work = WorkQueue([1], [], limit=2)
+    work.take(may_send=True)
+    work.send_too(1)
+    work.take(may_send=True)
+    assert work.give_up(1)
+    work.end_sending()
+    assert not work.send_too(1), "in an outage two would take turns for ever"
+    assert not work.give_up(1)
+
+
+def test_a_part_sent_once_is_left_to_nobody() -> None:
+    work = WorkQueue([1], [], limit=2)
+    work.take(may_send=True)
+    assert not work.give_up(1)
