@@ -11,7 +11,7 @@ from airflow_provider_oss_resume.oss import OSSClient
 
 log = logging.getLogger(__name__)
 
-ABORT_TIMEOUT = 2.0
+ABORT_TIMEOUT = 1.5
 """Seconds: Airflow 3 kills the process 5 s after SIGTERM."""
 
 

@@ -30,7 +30,9 @@ from airflow_provider_oss_resume.upload.worker import Differs, Settled, Shared, 
 
 log = logging.getLogger(__name__)
 
-JOIN_TIMEOUT = 2.0
+JOIN_TIMEOUT = 0.5
+"""Seconds to wait for threads that were cut: all but those that hang in a connect end in a moment."""
+
 LOSER_TIMEOUT = 0.5
 """Seconds to wait for a sender that lost the race for the last part: it may hang where it cannot be woken."""
 
@@ -84,7 +86,8 @@ class Transfer:
         """
         try:
             if self._shared.kept:
-                self._start(self._new_worker().prove_parts)
+                with contextlib.suppress(RuntimeError):  # no thread to be had: the senders prove them, too
+                    self._start(self._new_worker().prove_parts)
             while self._left:
                 self._adapt()
                 self._pump(on_event)
