@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from benchmarks.stage import PYTHON, REPOSITORY
 from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, KEY, REGION, Work
 
-FIXED = (8, 16, 32, 64)
+FIXED = (16, 32, 64)
 """Fixed numbers of parts at once, to see whether the number that is found by itself is a good one."""
 
 LABELS: Mapping[str, str] = {
