@@ -1,32 +1,28 @@
 """The connections of one client, as urllib3 pools them, and what it does not do for a large upload.
 
-Four things are ours because the library has them not: each connection knows
+Three things are ours because the library has them not: each connection knows
 whose request it carries, so that one cancelled upload wakes its own threads
 and no other's; sending fails after a time in which *nothing* was taken,
 however large the body is (theirs is the connect timeout, for a whole block);
-the head of a request leaves in the packet of its first bytes; and the head of
-an ordinary reply is read without the parser of ``email``, which takes longer
-than everything else about a small part.
+and a direct connection exchanges an ordinary request for an ordinary reply in
+a few steps, where the general way takes longer than everything else about a
+small part. Through a proxy, and for a reply that is not ordinary, it is theirs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
-import re
 import socket
 import threading
 import weakref
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-_STATUS_LINE = re.compile(r"HTTP/1\.1 (?P<status>[2-5][0-9]{2})(?: (?P<reason>[^\r\n]*))?")
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*")
-_FRAMING = ("content-length", "transfer-encoding")
-_LENGTH = re.compile(r"[0-9]{1,18}")
-_MOST_HEADERS = 100  # as many as http.client takes
+from airflow_provider_oss_resume.oss.quick_replies import EmptyReply, QuickResponse
 
 _LOW_WATER = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # not everywhere
 _UNSENT = 1024 * 1024
@@ -103,55 +99,11 @@ def _real(sock: Any) -> socket.socket:
     return beneath
 
 
-class QuickResponse(http.client.HTTPResponse):
-    """A reply whose head is read at once where it is an ordinary one, else as http.client does it."""
-
-    def begin(self) -> None:
-        """Read the head."""
-        if not self._begin_quickly():
-            super().begin()
-
-    def _begin_quickly(self) -> bool:
-        whole = self.fp.peek()
-        end = whole.find(b"\r\n\r\n")
-        status_line, *lines = whole[: max(end, 0)].decode("latin-1").split("\r\n")
-        found, headers = _STATUS_LINE.fullmatch(status_line), _ordinary_headers(lines)
-        if not found or headers is None:
-            return False
-        self.fp.read(end + 4)
-        self.version, self.chunked, self.headers = 11, False, headers
-        self.msg, self.reason = headers, found["reason"] or ""
-        self.code = self.status = int(found["status"])
-        self.will_close = "close" in headers.get("connection", "").lower()
-        has_body = self.status not in (204, 304) and self._method != "HEAD"  # type: ignore[attr-defined]
-        self.length = int(headers["content-length"]) if has_body else 0
-        return True
-
-
-def _ordinary_headers(lines: list[str]) -> http.client.HTTPMessage | None:
-    """Return the headers of a reply of known length, or ``None`` where there is anything unusual about them."""
-    headers = http.client.HTTPMessage()
-    lengths = []
-    for line in lines:
-        found = _HEADER.fullmatch(line)
-        if not found:
-            return None
-        name, value = found.groups()
-        headers.set_raw(name, value)
-        if name.lower() in _FRAMING:
-            lengths.append(value)
-    ordinary = len(lines) <= _MOST_HEADERS and len(lengths) == 1 and _LENGTH.fullmatch(lengths[0])
-    return headers if ordinary else None
-
-
 class _Known(HTTPConnection):
     """A connection that says whose request it carries."""
 
-    response_class = QuickResponse
     opened: OpenConnections
     user: User
-    _joins = False
-    _head = b""
 
     def connect(self) -> None:
         self.opened.claim(self)
@@ -161,32 +113,60 @@ class _Known(HTTPConnection):
         if _LOW_WATER is not None:
             _real(self.sock).setsockopt(socket.IPPROTO_TCP, _LOW_WATER, _UNSENT)
 
-    def request(self, method: str, url: str, body: Any = None, *args: Any, **kwargs: Any) -> None:
+    def request(self, *args: Any, **kwargs: Any) -> None:
         self.opened.claim(self)
         if self.sock is not None:
             self._time_sending()
-        self._joins, self._head = bool(body), b""
-        super().request(method, url, body, *args, **kwargs)
+        super().request(*args, **kwargs)
 
     def _time_sending(self) -> None:
         self.timeout = self.opened.send_timeout
         self.sock.settimeout(self.timeout)
 
-    def putheader(self, header: str | bytes, *values: Any) -> None:
-        if isinstance(header, str) and len(values) == 1 and isinstance(values[0], bytes):
-            # One of ours, checked when its operation was made: to check it again takes longer than to sign it.
-            self._output(b"%s: %s" % (header.encode(), values[0]))  # type: ignore[attr-defined]
-        else:
-            super().putheader(header, *values)  # type: ignore[arg-type]  # as http.client has it
-
     def send(self, data: Any) -> None:
-        if self._joins:
-            self._joins, self._head = False, data
-            return
-        head, self._head = self._head, b""
         if self.sock is None:
             self.connect()
-        self._send_all(head, memoryview(data))
+        self._send_all(b"", memoryview(data))
+
+    def exchange(
+        self, method: str, target: str, headers: Mapping[str, bytes], body: Any, read_timeout: float
+    ) -> QuickResponse:
+        """Send a request and return its reply with the head read."""
+        self.opened.claim(self)
+        if self.sock is None:
+            self.connect()
+        self._time_sending()
+        with _refused_early():
+            self._send_request(self._head(method, target, headers), body)
+        self.sock.settimeout(read_timeout)
+        response = QuickResponse(self.sock, method=method)
+        try:
+            response.begin()
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _head(self, method: str, target: str, headers: Mapping[str, bytes]) -> bytes:
+        # Method, target and headers were checked when the operation was made and its URL written.
+        lines = [f"{method} {target} HTTP/1.1\r\nHost: {self._host_header}".encode("ascii")]
+        if "Accept-Encoding" not in headers:
+            lines.append(b"Accept-Encoding: identity")  # what came compressed could not be told from what is stored so
+        lines += [b"%s: %s" % (name.encode("ascii"), value) for name, value in headers.items()]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    @property
+    def _host_header(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == self.default_port else f"{host}:{self.port}"
+
+    def _send_request(self, head: bytes, body: Any) -> None:
+        blocks = (body,) if isinstance(body, bytes) else () if body is None else body
+        for block in blocks:
+            self._send_all(head, memoryview(block))  # in one packet: the other side wakes once, not twice
+            head = b""
+        if head:
+            self.sock.sendall(head)
 
     def _send_all(self, head: bytes, data: memoryview) -> None:
         if head:
@@ -198,12 +178,61 @@ class _Known(HTTPConnection):
             data = data[self.sock.send(data) :]
 
 
+@contextlib.contextmanager
+def _refused_early() -> Iterator[None]:
+    """Let a server answer before it has read the whole body, and hang up on the rest: the reply tells why."""
+    try:
+        yield
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
 class _KnownTLS(_Known, HTTPSConnection):
     def _send_all(self, head: bytes, data: memoryview) -> None:
         if head:
             self.sock.sendall(head)
         for start in range(0, len(data), _TLS_BLOCK):
             self.sock.sendall(data[start : start + _TLS_BLOCK])
+
+
+class _Direct(HTTPConnectionPool):
+    """A pool that takes the short way where no proxy stands between."""
+
+    def urlopen(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        if self.proxy is not None:
+            return super().urlopen(method, url, *args, **kwargs)
+        connection: Any = self._get_conn()
+        try:
+            connection.timeout = kwargs["timeout"].connect_timeout
+            self._validate_conn(connection)
+            response = connection.exchange(
+                method, url, kwargs["headers"], kwargs["body"], kwargs["timeout"].read_timeout
+            )
+            return self._reply(connection, method, response)
+        except BaseException:
+            connection.close()
+            self._put_conn(None)
+            raise
+
+    def _reply(self, connection: Any, method: str, response: QuickResponse) -> EmptyReply | HTTPResponse:
+        if response.length == 0 and not response.will_close:
+            response.close()
+            self._put_conn(connection)
+            return EmptyReply(response)
+        headers = HTTPHeaderDict(response.headers.items())
+        return HTTPResponse(
+            body=response,
+            headers=headers,
+            status=response.status,
+            version=response.version,
+            reason=response.reason,
+            preload_content=False,
+            decode_content=False,
+            original_response=response,
+            pool=self,
+            connection=connection,
+            request_method=method,
+        )
 
 
 def _pool_classes(opened: OpenConnections) -> dict[str, type[HTTPConnectionPool]]:
@@ -215,10 +244,10 @@ def _pool_classes(opened: OpenConnections) -> dict[str, type[HTTPConnectionPool]
     class KnownTLS(_KnownTLS):
         pass
 
-    class Pool(HTTPConnectionPool):
+    class Pool(_Direct):
         ConnectionCls = Known
 
-    class TLSPool(HTTPSConnectionPool):
+    class TLSPool(_Direct, HTTPSConnectionPool):
         ConnectionCls = KnownTLS
 
     Known.opened = KnownTLS.opened = opened

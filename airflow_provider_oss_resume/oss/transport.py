@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ from airflow_provider_oss_resume.oss.messages import Body, HTTPRequest
 from airflow_provider_oss_resume.oss.network import NetworkSettings
 
 _BLOCK = 256 * 1024
-_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
 _NOT_CONNECTED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _BODY_METHODS = ("PUT", "POST")
 _LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|$)", re.IGNORECASE)

@@ -10,7 +10,7 @@ from typing import Any, cast
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_oss_resume.oss.connections import QuickResponse
+from airflow_provider_oss_resume.oss.quick_replies import QuickResponse
 
 _NAMES = ["Content-Length", "content-length", "Transfer-Encoding", "Connection", "ETag", "x-oss-request-id", "x y", ""]
 _VALUES = ["0", "5", " 7 ", "-1", "+5", "chunked", "close", "keep-alive, Close", '"AB"', "\u00b2", "a\tb", "", "9" * 30]
