@@ -219,20 +219,25 @@ class _Direct(HTTPConnectionPool):
             response.close()
             self._put_conn(connection)
             return EmptyReply(response)
-        headers = HTTPHeaderDict(response.headers.items())
-        return HTTPResponse(
-            body=response,
-            headers=headers,
-            status=response.status,
-            version=response.version,
-            reason=response.reason,
-            preload_content=False,
-            decode_content=False,
-            original_response=response,
-            pool=self,
-            connection=connection,
-            request_method=method,
-        )
+        if response.will_close:
+            connection.close()  # for what is sent next; the reply holds what it needs
+        try:
+            return HTTPResponse(
+                body=response,
+                headers=HTTPHeaderDict(response.headers.items()),
+                status=response.status,
+                version=response.version,
+                reason=response.reason,
+                preload_content=False,
+                decode_content=False,
+                original_response=response,
+                pool=self,
+                connection=connection,
+                request_method=method,
+            )
+        except BaseException:  # two lengths that differ
+            response.close()
+            raise
 
 
 def _pool_classes(opened: OpenConnections) -> dict[str, type[HTTPConnectionPool]]:
