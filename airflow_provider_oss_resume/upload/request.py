@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
@@ -17,6 +17,7 @@ from airflow_provider_oss_resume.upload.planner import DEFAULT_MULTIPART_THRESHO
 from airflow_provider_oss_resume.upload.source import LocalFile, Source
 
 MAX_CONCURRENCY = 256
+_USUAL = ObjectOptions()  # once: to look through them for mistakes takes a tenth of a small file's time
 
 _RESULT_KEYS = frozenset(
     """
@@ -60,7 +61,7 @@ class UploadRequest:
     upload_id: str | None = None
     callback_required: bool = True
     master_key: MasterKey | None = None
-    options: ObjectOptions = field(default_factory=ObjectOptions)
+    options: ObjectOptions = _USUAL
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, before anything is opened or sent."""

@@ -98,12 +98,14 @@ class Uploader:
         return CheckpointRecorder(store, self._write_policy, fence=lambda text: check_still_ours(text, owner))
 
     def _target(self, request: UploadRequest, fingerprint: Fingerprint) -> Target:
+        small = fingerprint.size < request.multipart_threshold
         return Target(
             endpoint=self._client.endpoint,
             bucket=request.bucket,
             key=request.key,
             plan=plan_parts(fingerprint.size, request.part_size),
-            options_digest=request.digest(),
+            # One request that nobody keeps a checkpoint of cannot be continued: a small file is spared the work.
+            options_digest=request.digest() if self._store is not None or not small else "",
             fingerprint=fingerprint,
         )
 
