@@ -12,7 +12,10 @@ small part. Through a proxy, and for a reply that is not ordinary, it is theirs.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
+import struct
+import termios
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
@@ -24,13 +27,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from airflow_provider_oss_resume.oss.quick_replies import EmptyReply, QuickResponse
 
-_LOW_WATER = getattr(socket, "TCP_NOTSENT_LOWAT", None)  # not everywhere
-_UNSENT = 1024 * 1024
-"""Bytes of a connection that may wait in the kernel. By itself it takes in many megabytes of each, so that nobody
-sees how fast the wire is: neither who watches the progress, nor who looks for the best number of connections.
-Half as many cost speed on a short way."""
-
-_TLS_BLOCK = 128 * 1024
+_TLS_BLOCK = 256 * 1024
 """Bytes given to TLS at a time: its timeout is for all of them, a plain socket's for the first it takes."""
 
 
@@ -75,6 +72,16 @@ class OpenConnections:
             self._connections.add(connection)
         self.claim(connection)
 
+    def unsent(self) -> int:
+        """Return the bytes that were handed to the kernel and have not arrived, as far as it tells.
+
+        By itself it takes in many megabytes of each connection, so that who counts what was handed to it does not
+        see how fast the wire is.
+        """
+        with self._lock:
+            connections = list(self._connections)
+        return sum(_unsent(connection.sock) for connection in connections)
+
     def interrupt(self, user: User) -> None:
         """Make every thread that waits in a socket for this user fail at once."""
         user.interrupted = True
@@ -91,6 +98,13 @@ def _shut_down(sock: Any) -> None:
     with contextlib.suppress(OSError):
         # Past ssl's own shutdown, which would take the TLS object from under a thread that is sending.
         socket.socket.shutdown(_real(sock), socket.SHUT_RDWR)
+
+
+def _unsent(sock: Any) -> int:
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(_real(sock).fileno(), termios.TIOCOUTQ, bytes(4)))[0])
+    except (OSError, ValueError, AttributeError):  # closed meanwhile, or a system that does not tell
+        return 0
 
 
 def _real(sock: Any) -> socket.socket:
@@ -110,8 +124,6 @@ class _Known(HTTPConnection):
         super().connect()
         self.opened.add(self)
         self._time_sending()
-        if _LOW_WATER is not None:
-            _real(self.sock).setsockopt(socket.IPPROTO_TCP, _LOW_WATER, _UNSENT)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self.opened.claim(self)

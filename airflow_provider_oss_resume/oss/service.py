@@ -67,6 +67,10 @@ class Service:
         self._cancelled.set()
         self._transport.interrupt()
 
+    def unsent(self) -> int:
+        """Return the bytes of this client and its forks that wait in the kernel to be sent."""
+        return self._transport.unsent()
+
     def check_cancelled(self) -> None:
         """Raise :class:`UploadCancelled` after :meth:`cancel`."""
         if self._cancelled.is_set():

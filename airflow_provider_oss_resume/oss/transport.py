@@ -71,6 +71,10 @@ class Transport:
         except _FOREIGN as error:
             raise _no_reply(request, error, known=self._wire.has_answered(request.url)) from error
 
+    def unsent(self) -> int:
+        """Return the bytes on all connections, those of forks too, that wait in the kernel."""
+        return self._wire.connections.unsent()
+
     def interrupt(self) -> None:
         """Make every thread that waits in a socket for this transport fail at once, now and from now on."""
         self._wire.connections.interrupt(self)
@@ -88,16 +92,16 @@ class _Wire:
         self._settings = settings
         self._verify = bundle_of(settings)
         self._proxies: dict[str, dict[str, str]] = {}
+        self._timeouts: dict[float, urllib3.Timeout] = {}
         self._answered: set[str] = set()
         self.connections = OpenConnections(settings.send_timeout)
         self._adapter = _Adapter(self.connections)
 
     def send(self, request: HTTPRequest, read_timeout: float | None) -> requests.Response:
-        timeouts = (self._settings.connect_timeout, read_timeout or self._settings.read_timeout)
         response = self._adapter.send(
             _prepared(request),
             stream=True,
-            timeout=timeouts,
+            timeout=self._timeout(read_timeout or self._settings.read_timeout),
             verify=self._verify,
             proxies=self._proxies_to(request.url),
         )
@@ -107,6 +111,11 @@ class _Wire:
     def has_answered(self, url: str) -> bool:
         """Return whether a request to this host was ever answered: a name server that fails denies any name."""
         return _origin(url) in self._answered
+
+    def _timeout(self, read_timeout: float) -> Any:
+        if read_timeout not in self._timeouts:
+            self._timeouts[read_timeout] = urllib3.Timeout(connect=self._settings.connect_timeout, read=read_timeout)
+        return self._timeouts[read_timeout]
 
     def _proxies_to(self, url: str) -> dict[str, str]:
         origin = _origin(url)
@@ -249,8 +258,9 @@ class _Adapter(HTTPAdapter):
         super().close()
 
     def build_response(self, _request: requests.PreparedRequest, reply: Any) -> requests.Response:
-        response = requests.Response()
+        response = requests.Response.__new__(requests.Response)  # its __init__ makes a cookie jar, among others
         response.status_code, response.headers, response.raw = reply.status, reply.headers, reply
+        response._content_consumed = False  # type: ignore[attr-defined]  # asked by close()
         return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

@@ -52,7 +52,7 @@ class AdaptiveConcurrency:
         """Return how many parts to send at once.
 
         :param now: seconds of a steady clock.
-        :param sent: bytes put on the wire since the transfer began.
+        :param sent: bytes that went over the wire since the transfer began.
         """
         if self._window is None:
             if now - self._since >= SETTLE:
@@ -60,7 +60,7 @@ class AdaptiveConcurrency:
             return self.limit
         start, before = self._window
         elapsed, moved = now - start, sent - before
-        if elapsed >= WINDOW and not moved:
+        if elapsed >= WINDOW and moved <= 0:
             self._window = (now, sent)  # an outage says nothing: any number would seem as good as any other
         elif elapsed >= WINDOW and (moved >= SAMPLE or elapsed >= LONGEST_WINDOW):
             self._window = (now, sent)

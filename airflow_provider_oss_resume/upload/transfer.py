@@ -109,7 +109,7 @@ class Transfer:
         if self._throttled:
             self._throttled = False
             concurrency.throttled(now)
-        if concurrency.observe(now, self._meter.sent) != before:
+        if concurrency.observe(now, self._meter.sent - self._shared.client.unsent()) != before:
             log.info("sending %d parts at once from now on, %d before", concurrency.limit, before)
             self._work.allow(concurrency.limit)
         while len(self._senders) < concurrency.limit:

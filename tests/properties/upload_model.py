@@ -232,6 +232,9 @@ class ModelClient:
     def cancel(self) -> None:
         self._cancelled.set()
 
+    def unsent(self) -> int:
+        return 0
+
     def check_cancelled(self) -> None:
         if self._cancelled.is_set() or self._process.is_dead:
             raise Crash
