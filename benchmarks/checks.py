@@ -46,7 +46,7 @@ def memory(folder: Path) -> Iterator[Check]:
         (make_sparse_file(folder, 4 * GIB), 8 * MIB, 32, "4 GiB, 8 MiB parts"),
     )
     for files, part_size, threads, name in shapes:
-        sample = run("ours", *_work(files, part_size, threads))
+        sample = run(f"ours_fixed@{threads}", *_work(files, part_size, threads))
         mib = sample.used.memory / KIB
         yield _most(f"peak memory, {name}, {threads} threads", mib, "MiB", 16 + 0.5 * threads)
 
