@@ -92,7 +92,7 @@ bench: $(VENVS)/airflow3/.bench ## Measure CPU and wall time against the officia
 	$(PY3) -m benchmarks
 
 .PHONY: bench-full
-bench-full: $(VENVS)/airflow3/.bench node ## Measure everything that docs/performance.md shows, in half an hour
+bench-full: $(VENVS)/airflow3/.bench node ## Measure everything that docs/performance.md shows, in a quarter of an hour
 	$(PY3) -m benchmarks --full
 
 # The picture's library is large and nothing else needs it.
