@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _STATUS_LINE = re.compile(r"HTTP/1\.1 (?P<status>[2-5][0-9]{2})(?: (?P<reason>[^\r\n]*))?")
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*")
-_FRAMING = ("content-length", "transfer-encoding")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _MOST_HEADERS = 100  # as many as http.client takes
 
@@ -36,7 +35,7 @@ class QuickResponse(http.client.HTTPResponse):
             return False
         self.fp.read(end + 4)
         self.version, self.chunked, self.headers = 11, False, headers
-        self.msg, self.reason = headers, found["reason"] or ""
+        self.msg, self.reason = headers, (found["reason"] or "").strip()
         self.code = self.status = int(found["status"])
         self.will_close = "close" in headers.get("connection", "").lower()
         has_body = self.status not in (204, 304) and self._method != "HEAD"  # type: ignore[attr-defined]
@@ -54,7 +53,9 @@ def _ordinary_headers(lines: list[str]) -> http.client.HTTPMessage | None:
             return None
         name, value = found.groups()
         headers.set_raw(name, value)
-        if name.lower() in _FRAMING:
+        if name.lower() == "transfer-encoding":
+            return None
+        if name.lower() == "content-length":
             lengths.append(value)
     ordinary = len(lines) <= _MOST_HEADERS and len(lengths) == 1 and _LENGTH.fullmatch(lengths[0])
     return headers if ordinary else None

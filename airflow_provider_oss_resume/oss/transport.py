@@ -35,7 +35,8 @@ from airflow_provider_oss_resume.oss.messages import Body, HTTPRequest
 from airflow_provider_oss_resume.oss.network import NetworkSettings
 
 _BLOCK = 256 * 1024
-_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError)
+# OverflowError is what http.client makes of a length that no buffer can have.
+_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, OverflowError)
 _NOT_CONNECTED = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
 _BODY_METHODS = ("PUT", "POST")
 _LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(:|$)", re.IGNORECASE)

@@ -188,6 +188,7 @@ NO_REPLIES = {
     "endless headers": b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 200 + b"\r\n",
     "length that is no number": b"HTTP/1.1 200 OK\r\nContent-Length: many\r\nETag: A\r\n\r\n<xml/>",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    "absurd length": b"HTTP/1.1 200 OK\r\nContent-Length: 999999999999999999999999999999\r\n\r\nxx",
     "cut body": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<ListPartsResult>",
     "cut error": b"HTTP/1.1 500 Oops\r\nContent-Length: 1000\r\n\r\n<Error>",
     "broken chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",

@@ -80,7 +80,7 @@ def test_a_file_without_a_size_is_not_taken_for_empty(path: str) -> None:
 
 
 def test_a_path_that_no_file_can_have() -> None:
-    with pytest.raises(ConfigurationError, match="cannot be opened: embedded null byte"):
+    with pytest.raises(ConfigurationError, match="cannot be opened: embedded null"):
         LocalFile("a\0b").open()
 
 
