@@ -8,7 +8,11 @@ VENVS  := .venvs
 UV     := $(VENVS)/uv/bin/uv
 PY3    := $(VENVS)/airflow3/bin/python
 PY2    := $(VENVS)/airflow2/bin/python
+LOWEST := $(VENVS)/lowest/bin/python
 SDK    := tests/conformance/sdk
+
+# A file's tests stay in one process: they share servers.
+PARALLEL := --numprocesses=2 --dist=loadfile
 
 WITH_AIRFLOW := tests/airflow tests/docs tests/unit/airflow
 
@@ -36,12 +40,20 @@ help: ## List the targets
 demo: $(VENVS)/airflow3/.installed ## Watch an upload die by SIGKILL and finish on the retry (KEEP=1: leave the UI up)
 	@$(PY3) -m demo $(if $(KEEP),--keep)
 
+.PHONY: demo-cluster
+demo-cluster: $(VENVS)/airflow3/.installed ## Watch two Celery workers upload one file, and one of them die (KEEP=1)
+	@$(PY3) -m demo --cluster $(if $(KEEP),--keep)
+
+.PHONY: demo-export
+demo-export: $(VENVS)/airflow3/.installed ## Watch the nightly export of a PostgreSQL table die and resume (KEEP=1)
+	@$(PY3) -m demo --export $(if $(KEEP),--keep)
+
 .PHONY: demo-stop
 demo-stop: ## Stop what `make demo KEEP=1` left running
 	@if [ -d .demo ]; then $(PY3) -m demo --stop; fi
 
 .PHONY: test
-test: lint types layers node test3 test2 ## Run every check and every test, on Airflow 3 and Airflow 2
+test: lint types layers node test3 test2 ## Run all checks and all tests except the slow ones, on Airflow 3 and Airflow 2
 
 # ---------------------------------------------------------------- the single checks
 
@@ -65,17 +77,27 @@ layers: $(VENVS)/airflow3/.installed ## Check that imports only point down (impo
 
 # In two processes: Airflow rearranges logging and warnings of the one that it is imported into.
 .PHONY: test3
-test3: $(VENVS)/airflow3/.installed node ## Run every test on Airflow 3 (T=path for some of them)
+test3: $(VENVS)/airflow3/.installed $(VENVS)/ossfs/.installed node ## Run the tests on Airflow 3, except the slow ones (T=path for some of them)
 ifdef T
 	$(PY3) -m pytest $(T)
 else
-	$(PY3) -m pytest $(addprefix --ignore=,$(WITH_AIRFLOW))
-	$(PY3) -m pytest $(WITH_AIRFLOW)
+	$(PY3) -m pytest $(PARALLEL) -m 'not slow' $(addprefix --ignore=,$(WITH_AIRFLOW))
+	$(PY3) -m pytest $(PARALLEL) -m 'not slow' $(WITH_AIRFLOW)
 endif
 
 .PHONY: test2
 test2: $(VENVS)/airflow2/.installed ## Run the tests that need an Airflow on Airflow 2
-	$(PY2) -m pytest $(WITH_AIRFLOW)
+	$(PY2) -m pytest $(PARALLEL) -m 'not slow' $(WITH_AIRFLOW)
+
+.PHONY: test-slow
+test-slow: $(VENVS)/airflow3/.installed ## Run the tests that kill often, move millions of rows or start a cluster
+	$(PY3) -m pytest -m slow --timeout=1800
+
+# The engine's tests and those of what reads Airflow's settings: what a version too old would break.
+.PHONY: test-lowest
+test-lowest: $(VENVS)/lowest/.installed ## Run the tests of units and engine on the lowest versions that pyproject.toml allows
+	$(LOWEST) -m pytest $(PARALLEL) -m 'not slow' tests/unit tests/server --ignore=tests/unit/airflow
+	$(LOWEST) -m pytest tests/unit/airflow
 
 .PHONY: coverage
 coverage: $(VENVS)/airflow3/.installed node ## Run the tests without an Airflow and show what they miss
@@ -88,12 +110,31 @@ soak: $(VENVS)/airflow3/.installed ## Kill and simulate for longer (UPLOADS=100 
 	SOAK_OUTAGE=30 $(PY3) -m pytest tests/airflow/test_outage.py
 
 .PHONY: bench
-bench: $(VENVS)/airflow3/.bench ## Measure CPU and wall time against the official clients, in two minutes
+bench: $(VENVS)/airflow3/.bench go-peers ## Measure CPU and wall time against the official clients, and exports against COPY, in five minutes
 	$(PY3) -m benchmarks
 
 .PHONY: bench-full
-bench-full: $(VENVS)/airflow3/.bench node ## Measure everything that docs/performance.md shows, in a quarter of an hour
+bench-full: $(VENVS)/airflow3/.bench node go-peers ## Measure everything that docs/performance.md shows, in half an hour
 	$(PY3) -m benchmarks --full
+
+.PHONY: bench-export
+bench-export: $(VENVS)/airflow3/.installed ## Measure exports against COPY on a real PostgreSQL (ROWS=10000000 for the large table)
+	$(PY3) -m benchmarks.sql_export $(ROWS)
+
+.PHONY: bench-shards
+bench-shards: $(VENVS)/airflow3/.installed ## Measure four shards against one, each held to 32 MiB/s
+	$(PY3) -m benchmarks.shards
+
+.PHONY: go-peers
+go-peers: $(if $(shell command -v go),$(VENVS)/go-peers) ## Build the official Go SDKs' peers for `make bench`, where go is on PATH
+
+$(VENVS)/go-peers: $(wildcard benchmarks/peers/go/*)
+	@echo "building the Go peers"
+	@cd benchmarks/peers/go && CGO_ENABLED=0 go build -o $(abspath $@) .
+
+.PHONY: bench-cluster
+bench-cluster: $(VENVS)/airflow3/.installed ## Measure one upload by several Celery workers, in eight minutes
+	$(PY3) -m benchmarks.cluster
 
 # The picture's library is large and nothing else needs it.
 $(VENVS)/airflow3/.bench: $(VENVS)/airflow3/.installed
@@ -103,7 +144,7 @@ $(VENVS)/airflow3/.bench: $(VENVS)/airflow3/.installed
 # ---------------------------------------------------------------- installing
 
 .PHONY: install
-install: $(VENVS)/airflow3/.installed $(VENVS)/airflow2/.installed node ## Install everything, run nothing
+install: $(VENVS)/airflow3/.installed $(VENVS)/airflow2/.installed $(VENVS)/ossfs/.installed node ## Install everything, run nothing
 
 # pip --target needs neither venv nor ensurepip, which Debian packs separately; uv makes the environments.
 $(UV):
@@ -119,7 +160,13 @@ $(VENVS)/airflow3/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW
 	@echo "installing Airflow $(AIRFLOW3) and the tools"
 	@test -x $(PY3) || $(UV_ENV) $(UV) venv --quiet --python $(PYTHON) $(VENVS)/airflow3
 	@$(INSTALL) --python $(PY3) --constraints constraints/airflow-$(AIRFLOW3).txt \
-	  apache-airflow==$(AIRFLOW3) --group test --group lint --editable '.[devserver]'
+	  apache-airflow==$(AIRFLOW3) --group test --group lint --editable '.[devserver,export]'
+	@touch $@
+
+# Apart from the environment, whose other tests show that oss:// works without it; a test adds the folder to its path.
+$(VENVS)/ossfs/.installed: $(VENVS)/airflow3/.installed constraints/ossfs.txt
+	@echo "installing ossfs"
+	@$(INSTALL) --python $(PY3) --no-deps --target $(VENVS)/ossfs --requirements constraints/ossfs.txt
 	@touch $@
 
 # Airflow 2.11 ends at Python 3.12.
@@ -128,29 +175,43 @@ $(VENVS)/airflow2/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW
 	@test -x $(PY2) || $(UV_ENV) $(UV) venv --quiet --python '>=3.10,<3.13' $(VENVS)/airflow2 \
 	  || { echo "Airflow 2.11 needs Python 3.10, 3.11 or 3.12 beside $$($(PYTHON) -V)."; exit 1; }
 	@$(INSTALL) --python $(PY2) --constraints constraints/airflow-$(AIRFLOW2).txt \
-	  apache-airflow==$(AIRFLOW2) --group airflow-tests --editable '.[devserver]'
+	  apache-airflow==$(AIRFLOW2) --group airflow-tests --group source-tests --editable '.[devserver]'
+	@touch $@
+
+# The second step installs what runs the tests: its versions are no matter of the package's floors.
+$(VENVS)/lowest/.installed: $(UV) pyproject.toml constraints/lowest.txt
+	@echo "installing the lowest versions"
+	@test -x $(LOWEST) || $(UV_ENV) $(UV) venv --quiet --python '>=3.10,<3.13' $(VENVS)/lowest \
+	  || { echo "Airflow 2.11 needs Python 3.10, 3.11 or 3.12 beside $$($(PYTHON) -V)."; exit 1; }
+	@$(INSTALL) --python $(LOWEST) --resolution lowest-direct --constraints constraints/lowest.txt --editable '.[devserver,export]'
+	@$(INSTALL) --python $(LOWEST) --constraints constraints/airflow-$(AIRFLOW3).txt --group airflow-tests hypothesis
 	@touch $@
 
 .PHONY: node
-node: $(if $(wildcard $(SDK)/package.json),$(SDK)/node_modules/.installed) ## Install the official JavaScript client
+node: $(if $(wildcard $(SDK)/package.json),$(SDK)/node_modules/.installed) ## Install the official JavaScript client and Azurite
 
 $(SDK)/node_modules/.installed: $(SDK)/package.json
 	@command -v npm >/dev/null || { echo "npm is missing. On Debian or Ubuntu: apt-get install nodejs npm"; exit 1; }
-	@echo "installing the official JavaScript client"
+	@echo "installing the official JavaScript client and Azurite"
 	@npm install --prefix $(SDK) --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
 # Plain name==version lines, no markers and no addresses: usable by pip, uv and any mirror.
 COMPILE = $(UV_ENV) $(UV) pip compile --quiet --universal --fork-strategy fewest --python-version 3.10 \
-  --upgrade --no-strip-markers --no-header --no-annotate --no-emit-index-url --extra devserver
+  --upgrade --no-strip-markers --no-header --no-annotate --no-emit-index-url --extra devserver --extra export
 PLAIN   = sed -E 's/ *;.*//'
+# Each floor as name==version: the newest version of another distribution may ask for more than the floor.
+# Airflow 2.11.0 does not say that its ObjectStoragePath needs a universal-pathlib below 0.3; 2.11.1 does.
+FLOORS  = sed -nE '/^dependencies = /,/^\]/s/^ +"([a-z0-9-]+)>=([0-9.]+)".*/\1==\2/p' pyproject.toml
 
 .PHONY: constraints
 constraints: $(UV) ## Resolve constraints/ anew, to the newest versions that go together
 	echo apache-airflow==$(AIRFLOW3) | $(COMPILE) --group test --group lint --group bench pyproject.toml - \
 	  | $(PLAIN) > constraints/airflow-$(AIRFLOW3).txt
-	echo apache-airflow==$(AIRFLOW2) | $(COMPILE) --group airflow-tests pyproject.toml - \
+	echo apache-airflow==$(AIRFLOW2) | $(COMPILE) --group airflow-tests --group source-tests pyproject.toml - \
 	  | $(PLAIN) > constraints/airflow-$(AIRFLOW2).txt
+	{ $(FLOORS); echo 'universal-pathlib<0.3'; } | $(UV_ENV) $(UV) pip compile --quiet --python-version 3.10 --resolution lowest-direct --upgrade \
+	  --no-header --no-annotate --no-emit-index-url --extra devserver --extra export pyproject.toml - > constraints/lowest.txt
 
 .PHONY: clean
 clean: ## Remove what make installed and built

@@ -1,41 +1,51 @@
-"""Everything this package raises, in one tree.
+"""All exceptions of this package, in one tree.
 
 ::
 
     OSSResumeError
-    ├── ConfigurationError            a DAG author or the connection must change; never retried
-    ├── TransportError                no usable answer: connect, timeout, reset          (retried)
-    │   └── UnknownHostError          no such host name, and the host never answered     (retried for a minute)
-    ├── ServiceError                  OSS answered with an error: status, code, EC, request id
-    │   ├── ThrottledError            503 of a rate limit, 429; carries retry_after      (retried, slower)
-    │   ├── ServerFaultError          5xx, 408, RequestTimeout, 200 with an error body   (retried)
-    │   ├── DigestMismatchError       the body OSS received is not the one signed for    (retried)
-    │   ├── ClockSkewError            our clock is off; carries the server's             (corrected once, retried)
-    │   ├── CredentialsExpiredError   SecurityTokenExpired, InvalidSecurityToken         (refreshed once, retried)
-    │   ├── AccessDeniedError         other 403: the RAM policy or the key must change
+    ├── ConfigurationError            an argument or the connection must change; never retried
+    │   └── NoRangesError             the source can only be read as a stream
+    ├── TransportError                no usable reply: connect, timeout, reset          (retried)
+    │   ├── UnknownHostError          no such host name, and the host never replied     (retried for a minute)
+    │   └── WrongSchemeError          http to a port that speaks https, or the reverse  (retried for a minute)
+    ├── ServiceError                  a reply that is an error: status, code, EC, request id
+    │   ├── ThrottledError            503 of a rate limit, 429; has retry_after         (retried, slower)
+    │   ├── ServerFaultError          5xx, 408, RequestTimeout, 200 with an error body  (retried)
+    │   ├── DigestMismatchError       OSS received other bytes than were sent           (retried)
+    │   ├── ClockSkewError            the local clock is wrong; has the server's time   (corrected once, retried)
+    │   ├── CredentialsExpiredError   SecurityTokenExpired, InvalidSecurityToken        (renewed once, retried)
+    │   ├── AccessDeniedError         other 403: key, policy, account or endpoint must change
     │   ├── NotFoundError             404 of a bucket or an object
     │   ├── NoSuchUploadError         404 of an upload id: completed, aborted or expired
-    │   ├── AlreadyExistsError        409 of forbid-overwrite: the destination must change
-    │   ├── InvalidRequestError       other 400, 405, 411, 413: an option OSS does not take
-    │   ├── PartAlreadyExistsError    a sequential upload holds this part and takes no other for it
-    │   ├── InvalidPartError          Complete named a part that OSS does not hold
+    │   ├── AlreadyExistsError        409: the object exists and must not be overwritten
+    │   ├── InvalidRequestError       other 4xx: OSS does not accept this request or option
+    │   ├── UnexpectedReplyError      3xx or 4xx that OSS did not send: a proxy, a login page, another server
+    │   ├── PartAlreadyExistsError    a sequential upload has this part and accepts no other one
+    │   ├── ObjectChangedError        412: the object was replaced while it was read
+    │   ├── InvalidPartError          Complete lists a part that OSS does not have
     │   └── CallbackFailedError       203: the object IS stored, its callback failed
-    ├── IntegrityError                CRC-64 of our bytes and of OSS disagree            (part: retried)
-    ├── SourceError                   the source cannot be read as promised
+    ├── IntegrityError                CRC-64 of the source and of OSS differ            (part: retried)
+    ├── SourceError                   the source cannot be read
     │   ├── SourceChangedError        it changed while it was read; the next try sends what differs
-    │   └── SourceTruncatedError      it holds fewer bytes than it did; nothing is completed
-    ├── CheckpointError               a stored checkpoint is unreadable (handled as lost), or a store fails
-    └── UploadCancelled               on_kill or deadline; parts are kept
-        └── UploadTakenOver           a newer try owns the upload: this one has no business any more
+    │   ├── SourceTruncatedError      it has fewer bytes than at the start; nothing is completed
+    │   └── EmptySelectionError       no file matches; a retry may find some
+    ├── SpoolError                    no room for the parts of a stream until they are sent
+    ├── TargetError                   a download cannot write its file, a batch its list
+    ├── FilesFailedError              files of a batch failed; the others are in the bucket
+    ├── PlanError                     the plan of a sharded upload cannot be carried out: make a new one
+    │   └── PlanReplacedError         a newer plan replaced this one                    (retried, with the newer plan)
+    ├── CheckpointError               a checkpoint is unreadable (handled as lost), or a store fails
+    └── UploadCancelled               on_kill or deadline; the parts are kept
+        └── UploadTakenOver           a newer try owns the upload; this one stops
 
-Each class says who must act. ``permanent`` tells an orchestrator that no retry of
-the task can help until a person changes something.
+Each docstring names who fixes or handles it. ``permanent`` tells an orchestrator that no retry of
+the task can succeed until a person changes something.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from airflow_provider_oss_resume.error_details import ErrorDetails as ErrorDetails  # noqa: PLC0414 - a public name
+from airflow_provider_oss_resume.error_details import FailedFile as FailedFile  # noqa: PLC0414 - likewise
 
 
 class OSSResumeError(Exception):
@@ -47,158 +57,173 @@ class OSSResumeError(Exception):
 class ConfigurationError(OSSResumeError):
     """Report an argument or connection setting that cannot work.
 
-    Acts: the DAG author or whoever owns the connection. Raised before the first
+    To be fixed by the DAG author or the owner of the connection. Raised before the first
     byte is sent wherever that is possible.
     """
 
     permanent = True
 
 
+class NoRangesError(ConfigurationError):
+    """Report a web server that cannot send a part of a file. Handled by the uploader, which reads it as a stream.
+
+    :param size: bytes of the file, where the server tells them.
+    """
+
+    def __init__(self, message: str, size: int | None = None) -> None:
+        self.size = size
+        super().__init__(message)
+
+
 class TransportError(OSSResumeError):
-    """Report that no usable answer came from OSS: connect, timeout, reset, cut reply."""
+    """Report that no usable reply arrived: connect, timeout, reset, cut reply. No action needed: it is retried."""
 
 
 class UnknownHostError(TransportError):
-    """Report that there is no host of this name, as far as the name server knows, and that none ever answered.
+    """Report that the name server knows no host of this name, and that the host never replied.
 
-    Acts: whoever owns the connection, most likely. A retry of the task may still help: name servers fail too.
+    To be fixed by the owner of the connection, most likely. A retry of the task may still help: name servers fail too.
     """
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorDetails:
-    """What OSS said about a failed request.
+class WrongSchemeError(TransportError):
+    """Report an http request to a port that speaks https, or the reverse.
 
-    :param status: HTTP status.
-    :param code: OSS error code, such as ``NoSuchUpload``; made from the status when a
-        proxy answered without XML.
-    :param extra: the other elements of the error document (secrets already removed).
+    To be fixed by the owner of the connection. A retry of the task may still help: a port can be opened with the
+    wrong protocol while a server restarts.
     """
-
-    status: int
-    code: str
-    message: str = ""
-    request_id: str = ""
-    host_id: str = ""
-    ec: str = ""
-    operation: str = ""
-    resource: str = ""
-    extra: Mapping[str, str] = field(default_factory=dict)
-    retry_after: float | None = None
-    server_time: float | None = None
-
-    def __str__(self) -> str:
-        """Render one line a person can act on and paste into a ticket."""
-        facts = [f"HTTP {self.status}"]
-        facts += [f"{name} {value}" for name, value in (("EC", self.ec), ("request id", self.request_id)) if value]
-        what = f"{self.operation} {self.resource}".strip() or "request"
-        said = f"{self.code}: {self.message}" if self.message else self.code
-        return f"{what} failed with {said} ({', '.join(facts)})"
 
 
 class ServiceError(OSSResumeError):
-    """Carry an error reply of OSS.
+    """Report an error reply.
 
-    :param details: what the service said; also readable as attributes ``status``,
-        ``code``, ``ec``, ``request_id``, ``host_id``.
-    :param advice: what the reader should do about it.
+    :param details: content of the reply; ``status``, ``code``, ``ec``, ``request_id`` and ``host_id``
+        are attributes of the error too.
+    :param advice: what to change, as a sentence without a full stop.
     """
 
     default_advice = ""
 
     def __init__(self, details: ErrorDetails, advice: str = "") -> None:
         self.details = details
-        self.status = details.status
-        self.code = details.code
-        self.ec = details.ec
-        self.request_id = details.request_id
-        self.host_id = details.host_id
         self.advice = advice or self.default_advice
         super().__init__(f"{details}. {self.advice}" if self.advice else str(details))
 
+    @property
+    def status(self) -> int:
+        return self.details.status
+
+    @property
+    def code(self) -> str:
+        return self.details.code
+
+    @property
+    def ec(self) -> str:
+        return self.details.ec
+
+    @property
+    def request_id(self) -> str:
+        return self.details.request_id
+
+    @property
+    def host_id(self) -> str:
+        return self.details.host_id
+
     def __reduce__(self) -> tuple[type[ServiceError], tuple[ErrorDetails, str]]:
-        """Survive pickling: Airflow sends exceptions between processes."""
+        """Support pickling: Airflow sends exceptions between processes."""
         return type(self), (self.details, self.advice)
 
 
 class ThrottledError(ServiceError):
-    """Report a rate limit. Acts: nobody, the request is sent again later."""
+    """Report a rate limit. No action needed: the request is retried more slowly."""
 
 
 class ServerFaultError(ServiceError):
-    """Report a fault on the service's side. Acts: nobody, the request is sent again."""
+    """Report a fault of the service. No action needed: the request is retried."""
 
 
 class DigestMismatchError(ServiceError):
-    """Report InvalidDigest: the bytes arrived changed. Acts: nobody, the part is read and sent again."""
+    """Report that OSS received other bytes than were sent. No action needed: the part is read and sent again."""
 
 
 class ClockSkewError(ServiceError):
-    """Report that this machine's clock is more than 15 minutes off. Acts: nobody, corrected once."""
+    """Report a local clock that is more than 15 minutes wrong. No action needed: it is corrected once."""
 
-    default_advice = "The clock of this machine is wrong: set it by NTP"
+    default_advice = "The clock of this machine is wrong: synchronize it with NTP"
 
 
 class CredentialsExpiredError(ServiceError):
-    """Report an STS token that OSS no longer takes. Acts: the credentials provider, once."""
+    """Report an STS token that OSS no longer accepts. Handled by the credentials provider, once."""
 
-    default_advice = "Renew the STS token of the connection, or use a credentials source that renews it by itself"
+    default_advice = "Renew the STS token of the connection, or use an auth_type that renews it"
 
 
 class AccessDeniedError(ServiceError):
-    """Report a refused request. Acts: whoever owns the RAM policy or the key."""
+    """Report a refused request. To be fixed by the owner of the key, the RAM policy, the account or the endpoint."""
 
     permanent = True
-    default_advice = "Check the access key of the connection and the RAM policy of its user"
 
 
 class NotFoundError(ServiceError):
-    """Report a bucket or object that does not exist. Acts: the DAG author."""
+    """Report a bucket or object that does not exist. To be fixed by the DAG author."""
 
     permanent = True
 
 
 class NoSuchUploadError(ServiceError):
-    """Report an upload id that OSS does not know (any more). Acts: the resume decision."""
+    """Report an upload id that OSS does not know, or not any more. Handled by the resume decision."""
 
 
 class AlreadyExistsError(ServiceError):
-    """Report that the object exists and may not be overwritten. Acts: the DAG author."""
+    """Report that the object exists and must not be overwritten. To be fixed by the DAG author."""
 
     permanent = True
-    default_advice = "Choose another key, or allow to replace the object"
+    default_advice = (
+        "Choose another key; or, to overwrite the object, set replace=True and leave the header "
+        "x-oss-forbid-overwrite out"
+    )
 
 
 class InvalidRequestError(ServiceError):
-    """Report a request that OSS does not take as it is. Acts: the DAG author, or we."""
+    """Report a request that OSS does not accept as it is. To be fixed by the DAG author, or in this package."""
+
+    permanent = True
+
+
+class UnexpectedReplyError(ServiceError):
+    """Report a 3xx or 4xx that OSS did not send. To be fixed by the owner of the connection or the network."""
 
     permanent = True
 
 
 class PartAlreadyExistsError(ServiceError):
-    """Report that a sequential upload holds a part already. Acts: the uploader, which compares it."""
+    """Report that a sequential upload already has a part. Handled by the uploader, which compares it."""
 
 
 class InvalidPartError(ServiceError):
-    """Report that Complete named a part that OSS does not hold as named. Acts: the uploader."""
+    """Report that Complete lists a part that OSS does not have with this ETag. Handled by the uploader."""
+
+
+class ObjectChangedError(ServiceError):
+    """Report that an object was replaced while it was read. Acts: the downloader, which starts again."""
 
 
 class CallbackFailedError(ServiceError):
-    """Report that the object is stored but OSS could not call the callback URL. Acts: its owner.
+    """Report that the object is stored but the callback failed. To be fixed by the owner of the callback server.
 
-    Permanent, because a retry would find the object complete and call nobody.
+    Permanent, because a retry finds the object complete and triggers no callback.
     """
 
     permanent = True
-    default_advice = "The object is stored; do not upload it again, mend the callback server"
+    default_advice = "The object is stored: do not upload it again, repair the callback server"
 
 
 class IntegrityError(OSSResumeError):
-    """Report that our CRC-64 and the one of OSS disagree, with both values."""
+    """Report that the CRC-64 of the source and of OSS differ, with both values."""
 
 
 class SourceError(OSSResumeError):
-    """Report a source that cannot be read. Acts: whoever writes the source."""
+    """Report a source that cannot be read. To be fixed by the owner of the source."""
 
 
 class SourceChangedError(SourceError):
@@ -209,13 +234,57 @@ class SourceTruncatedError(SourceError):
     """Report a source with fewer bytes than it had at the start. Nothing is completed."""
 
 
+class TargetError(OSSResumeError):
+    """Report a file or folder that cannot be written to. Acts: whoever owns the worker's disk."""
+
+
+class SpoolError(OSSResumeError):
+    """Report that parts of a stream cannot be stored until they are sent. Acts: whoever owns the worker's disk."""
+
+
+class EmptySelectionError(SourceError):
+    """Report a selection without files. Acts: whoever writes the files, or the DAG author."""
+
+
+class FilesFailedError(OSSResumeError):
+    """Report files that failed; all others of the batch are in the bucket.
+
+    :param message: the failures as a table.
+    :param failed: the failures, up to a thousand.
+    """
+
+    def __init__(self, message: str, failed: tuple[FailedFile, ...]) -> None:
+        self.failed = failed
+        self.permanent = all(one.permanent for one in failed)
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[FilesFailedError], tuple[str, tuple[FailedFile, ...]]]:
+        """Survive pickling: Airflow sends exceptions between processes."""
+        return type(self), (str(self), self.failed)
+
+
+class PlanError(OSSResumeError):
+    """Report a plan of an upload over many workers that cannot be carried out.
+
+    Acts: whoever runs the DAG, by clearing the task that the message names.
+    """
+
+    permanent = True
+
+
+class PlanReplacedError(PlanError):
+    """Report a plan that a newer one replaced. No action needed: the retry reads the newer plan."""
+
+    permanent = False
+
+
 class CheckpointError(OSSResumeError):
     """Report a checkpoint that cannot be used or a store that cannot be reached."""
 
 
 class UploadCancelled(OSSResumeError):
-    """Report that the upload was told to stop. The parts stay in the bucket for the next try."""
+    """Report a stop request. The parts stay in the bucket for the next try."""
 
 
 class UploadTakenOver(UploadCancelled):
-    """Report that a newer try of the task owns the upload. Acts: nobody, the newer try goes on."""
+    """Report that a newer try of the task owns the upload. No action needed: the newer try continues."""

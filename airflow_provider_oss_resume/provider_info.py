@@ -1,26 +1,26 @@
-"""What Airflow learns about this package without importing the rest of it.
+"""What Airflow reads about this package without importing the rest of it.
 
-``conn-fields`` draw the connection form of Airflow 3.2 and later; the hook makes
-the form of earlier versions from the same table, so the two cannot differ.
+Airflow 3.2 and later draw the connection form from ``conn-fields``; the hook makes the form of earlier versions
+from the same table, so the two cannot differ.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-CONNECTION_TYPE = "oss_resume"  # "oss" belongs to the official provider, which a second owner would push aside
+CONNECTION_TYPE = "oss_resume"  # not "oss": that would replace the hook of the official provider
 
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "region": {
         "label": "Region",
-        "description": "Such as cn-hangzhou. Needed where the endpoint does not name it: "
-        "accelerate endpoints, custom domains, IP addresses.",
+        "description": "Such as cn-hangzhou. Needed if the endpoint does not contain it: "
+        "custom domains, transfer acceleration, IP addresses.",
         "schema": {"type": ["string", "null"]},
     },
     "auth_type": {
         "label": "Credentials from",
         "description": "ak: the access key of this form. sts: with the token below. "
-        "ram_role_arn: a role taken with it. ecs_ram_role: the role of the instance. "
+        "ram_role_arn: a role assumed with it. ecs_ram_role: the role of the instance. "
         "oidc: the role of the pod (RRSA). env: environment variables. "
         "uri and provider: see credentials_uri and credentials_provider in the documentation.",
         "schema": {
@@ -51,12 +51,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "verify": {
         "label": "CA bundle",
-        "description": "Path of a CA bundle to check the endpoint's certificate with, instead of the usual ones.",
+        "description": "Path of a CA bundle that replaces the default one.",
         "schema": {"type": ["string", "null"]},
     },
     "proxy": {
         "label": "Proxy",
-        "description": "Such as http://proxy.example.com:3128. Those that the environment names are used only "
+        "description": "Such as http://proxy.example.com:3128. Proxies of the environment are used only "
         'with "trust_env": true in extra.',
         "schema": {"type": ["string", "null"]},
     },
@@ -78,7 +78,7 @@ RELABELING = {
     "password": "Access key secret",
 }
 PLACEHOLDERS = {
-    "host": "https://oss-cn-hangzhou.aliyuncs.com",
+    "host": "https://oss-cn-hangzhou-internal.aliyuncs.com",
     "schema": "default bucket of the operators, optional",
     "login": "of a RAM user, or the temporary one of an STS token",
 }
@@ -88,8 +88,8 @@ CONFIG = {
         "description": "Options of airflow-provider-oss-resume.",
         "options": {
             "checkpoint_keys": {
-                "description": "Fernet keys that checkpoints are encrypted with, separated by commas. "
-                "The first encrypts, all decrypt. Keys in a connection's extra go before these.",
+                "description": "Fernet keys that encrypt checkpoints, separated by commas. "
+                "The first encrypts, all decrypt. Keys in the extra of a connection take precedence.",
                 "version_added": "0.1.0",
                 "type": "string",
                 "sensitive": True,
@@ -100,44 +100,67 @@ CONFIG = {
     }
 }
 
+TRANSFERS = [
+    {
+        "source-integration-name": "SQL",
+        "target-integration-name": "Alibaba Cloud OSS (resumable)",
+        "python-module": "airflow_provider_oss_resume.transfers.sql_to_oss",
+    }
+]
+
+
+NAME = "Alibaba Cloud OSS (resumable)"
+CONNECTION_TYPE_INFO = {
+    "connection-type": CONNECTION_TYPE,
+    "hook-class-name": "airflow_provider_oss_resume.hooks.oss.OSSResumeHook",
+    "hook-name": NAME,
+    "conn-fields": CONNECTION_FIELDS,
+    "ui-field-behaviour": {
+        "hidden-fields": HIDDEN_FIELDS,
+        "relabeling": RELABELING,
+        "placeholders": PLACEHOLDERS,
+    },
+}
+
+ASSET_URIS = [
+    {
+        "schemes": ["oss"],
+        "handler": "airflow_provider_oss_resume.lineage.assets.sanitize_uri",
+        "factory": "airflow_provider_oss_resume.lineage.assets.create_asset",
+        "to_openlineage_converter": "airflow_provider_oss_resume.lineage.assets.convert_asset_to_openlineage",
+    }
+]
+
+OPERATORS = [
+    f"airflow_provider_oss_resume.operators.{name}" for name in ("cleanup", "copy", "delete", "download", "upload")
+]
+
 
 def get_provider_info() -> dict[str, Any]:
     """Describe the provider for Airflow's provider manager."""
     return {
         "package-name": "airflow-provider-oss-resume",
         "name": "Alibaba Cloud OSS, resumable",
-        "description": "Uploads to Alibaba Cloud OSS that go on after a crash where the last try was.",
+        "description": "Uploads to Alibaba Cloud OSS that resume after a crash.",
         "integrations": [
             {
-                "integration-name": "Alibaba Cloud OSS (resumable)",
+                "integration-name": NAME,
                 "external-doc-url": "https://www.alibabacloud.com/help/en/oss/",
                 "tags": ["service"],
             }
         ],
-        "hooks": [
-            {
-                "integration-name": "Alibaba Cloud OSS (resumable)",
-                "python-modules": ["airflow_provider_oss_resume.hooks.oss"],
-            }
+        "hooks": [{"integration-name": NAME, "python-modules": ["airflow_provider_oss_resume.hooks.oss"]}],
+        "operators": [{"integration-name": NAME, "python-modules": OPERATORS}],
+        "sensors": [{"integration-name": NAME, "python-modules": ["airflow_provider_oss_resume.sensors.object"]}],
+        "triggers": [{"integration-name": NAME, "python-modules": ["airflow_provider_oss_resume.triggers.object"]}],
+        "filesystems": ["airflow_provider_oss_resume.filesystem.oss"],
+        "transfers": TRANSFERS,
+        "asset-uris": ASSET_URIS,
+        "dataset-uris": ASSET_URIS,  # the name before Airflow 3
+        "task-decorators": [
+            {"name": "oss_upload", "class-name": "airflow_provider_oss_resume.decorators.upload.oss_upload_task"}
         ],
-        "operators": [
-            {
-                "integration-name": "Alibaba Cloud OSS (resumable)",
-                "python-modules": ["airflow_provider_oss_resume.operators.upload"],
-            }
-        ],
+        "extra-links": ["airflow_provider_oss_resume.operators.links.OSSObjectLink"],
         "config": CONFIG,
-        "connection-types": [
-            {
-                "connection-type": CONNECTION_TYPE,
-                "hook-class-name": "airflow_provider_oss_resume.hooks.oss.OSSResumeHook",
-                "hook-name": "Alibaba Cloud OSS (resumable)",
-                "conn-fields": CONNECTION_FIELDS,
-                "ui-field-behaviour": {
-                    "hidden-fields": HIDDEN_FIELDS,
-                    "relabeling": RELABELING,
-                    "placeholders": PLACEHOLDERS,
-                },
-            }
-        ],
+        "connection-types": [CONNECTION_TYPE_INFO],
     }

@@ -1,7 +1,6 @@
-"""How fast and how dear an upload is, against the official clients and against the bare wire.
+"""Time, CPU and memory of an upload, compared with the official clients and with the bare wire.
 
-``python -m benchmarks`` measures in paired runs: within one round every contender
-does the same work once, in an order that turns round from one round to the next,
-each in a process of its own against a fresh sink. What is compared are ratios
-within a round, so a machine that is busy or slow changes all sides alike.
+``python -m benchmarks`` measures in rounds. In one round every contender does the same work once, in a process of its
+own and against a new sink; the order is reversed after each round. Only ratios within a round are compared, so a busy
+or slow machine affects all contenders alike.
 """

@@ -1,4 +1,7 @@
-"""Measure, print a table, and keep it as Markdown and as a picture in ``.bench/``."""
+"""Measure, print a table, and write it as Markdown and as a picture to ``.bench/``.
+
+The exit code is 1 if a target was missed.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import checks, report, rows
+from benchmarks import checks, many_files, report, rows, sql_export
 from benchmarks.contenders import available
 from benchmarks.measure import Round, paired
 from benchmarks.plot import draw
-from benchmarks.sink import Settings
 from benchmarks.work import Work
+
+_ALL_CHECKS = (*checks.FULL, *many_files.FULL, sql_export.exports, sql_export.large_exports)
+_QUICK_CHECKS = (*checks.QUICK, sql_export.exports)
 
 
 def main() -> int:
     arguments = _parser().parse_args()
-    chosen_rows, chosen_checks = (rows.FULL, checks.FULL) if arguments.full else (rows.QUICK, checks.QUICK)
+    chosen_rows, chosen_checks = (rows.FULL, _ALL_CHECKS) if arguments.full else (rows.QUICK, _QUICK_CHECKS)
     results: list[report.Result] = []
     for row in chosen_rows:
         if _wanted(row.name, arguments.only):
@@ -32,7 +37,7 @@ def main() -> int:
     if results:
         draw(results, arguments.out / "latest.png")
     print(report.summary(results, found), f"\nwritten to {arguments.out}/latest.md and .png")
-    return 0
+    return int(bool(report.missed(results, found)))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,8 +60,7 @@ def _measure(row: rows.Row, rounds: int) -> list[Round]:
         files, certificate = row.make_files(folder), row.make_certificate(folder)
         paths = tuple(map(str, files.paths))
         work = Work("", paths, row.size, row.part_size, row.threads, certificate=certificate)
-        checksums = files.checksums({length for _, length in work.parts})
-        settings = Settings(checksums, certificate, **asdict(row.way))
+        settings = files.settings(certificate, **asdict(row.way))
         contenders = [contender for contender in row.contenders if available(contender)]
         return paired(contenders, work, settings, row.rounds or rounds, lambda line: print(line, file=sys.stderr))
 

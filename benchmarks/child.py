@@ -1,8 +1,8 @@
-"""The process of one contender: prepare, do the work, print what it took.
+"""The process of one contender: prepare, do the work, print time and memory.
 
-Run as ``python -m benchmarks.child CONTENDER WORK``; ``name@8`` has eight
-threads, whatever the work says. Time and memory count from after the imports
-and until the work is done; the parent measures the whole process besides.
+Run as ``python -m benchmarks.child CONTENDER WORK``; ``name@8`` uses eight
+threads instead of the work's number. Time and memory are measured from the end of the
+imports to the end of the work. The parent measures the whole process as well.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def main() -> None:
         replace(work, threads=int(threads)) if threads else work
     )
     start = usage.begin()
-    told = do()
+    reported = do()
     used = usage.since(start)
-    print(json.dumps({**asdict(used), "told": told or {}}))
+    print(json.dumps({**asdict(used), "reported": reported or {}}))
 
 
 if __name__ == "__main__":

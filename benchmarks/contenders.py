@@ -1,4 +1,4 @@
-"""Who competes, and how to start them."""
+"""The contenders, and their command lines."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ from benchmarks.stage import PYTHON, REPOSITORY
 from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, KEY, REGION, Work
 
 FIXED = (16, 32, 64)
-"""Fixed numbers of parts at once, to see whether the number that is found by itself is a good one."""
+"""Fixed numbers of parts at once, to compare adaptive concurrency with."""
 
 LABELS: Mapping[str, str] = {
     "ours": "this package",
-    "ours_small": "this package",
+    "ours_batch": "this package",
+    "ours_small": "this package, one upload a file",
     "oss2_sdk": "oss2",
     "oss_v2_sdk": "alibabacloud-oss-v2",
     "ali_oss": "ali-oss",
+    "go_v2": "Go SDK v2",
+    "go_v1": "Go SDK v1",
     "ossutil": "ossutil",
     "bare": "bare loop",
     **{f"ours_fixed@{number}": f"{number} at once" for number in FIXED},
 }
 
+GO_PEERS = REPOSITORY / ".venvs" / "go-peers"
+"""What ``make`` builds from ``peers/go`` where ``go`` is on PATH."""
+
 _NODE_MODULES = REPOSITORY / "tests" / "conformance" / "sdk" / "node_modules"
+
+
+_GO = ("go_v2", "go_v1")
 
 
 def node_path() -> str:
@@ -32,9 +41,11 @@ def node_path() -> str:
 
 
 def available(contender: str) -> bool:
-    """Tell whether a contender that is not a Python package is on this machine."""
+    """Return whether a contender that is not a Python package is installed."""
     if contender == "ali_oss":
         return shutil.which("node") is not None and os.path.isdir(os.path.join(node_path(), "ali-oss"))
+    if contender in _GO:
+        return GO_PEERS.exists()
     return contender != "ossutil" or shutil.which("ossutil") is not None
 
 
@@ -42,6 +53,8 @@ def command_of(contender: str, work: Work) -> list[str]:
     """Return the command line of a contender's process."""
     if contender == "ali_oss":
         return ["node", str(REPOSITORY / "benchmarks" / "peers" / "ali_oss.js"), work.to_json()]
+    if contender in _GO:
+        return [str(GO_PEERS), contender.removeprefix("go_"), work.to_json()]
     if contender == "ossutil":
         return _ossutil(work)
     return [*PYTHON, "benchmarks.child", contender, work.to_json()]
@@ -49,7 +62,8 @@ def command_of(contender: str, work: Work) -> list[str]:
 
 def environment_for(work: Work) -> dict[str, str]:
     """Return the environment of a contender's process."""
-    return {**os.environ, "AIRFLOW_HOME": work.scratch, "NODE_PATH": node_path()}
+    trusted = {"SSL_CERT_FILE": work.certificate} if work.certificate else {}  # the Go SDKs have no option for it
+    return {**os.environ, "AIRFLOW_HOME": work.scratch, "NODE_PATH": node_path(), **trusted}
 
 
 def _ossutil(work: Work) -> list[str]:

@@ -26,38 +26,38 @@ LONGEST = 300.0
 
 
 class ContenderError(Exception):
-    """A contender could not do its work."""
+    """A contender failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Hold what one run took.
+    """Hold time and memory of one run.
 
     :param used: from after the imports until the work was done.
     :param whole: the whole process, interpreter and imports included; its memory is the peak itself.
-    :param told: what the contender said about its work.
-    :param seen: what the sink counted, where it speaks in clear.
+    :param reported: what the contender printed as its own figures.
+    :param seen: what the sink counted; empty with TLS.
     """
 
     used: Usage
     whole: Usage
-    told: Mapping[str, Any]
+    reported: Mapping[str, Any]
     seen: Mapping[str, Any]
 
 
 def run(contender: str, work: Work, settings: Settings) -> Sample:
-    """Let a contender do the work against a fresh sink."""
+    """Run a contender against a new sink."""
     with tempfile.TemporaryDirectory(prefix="oss-bench-") as scratch, running_sink(settings) as sink:
         printed, whole = _spawn(contender, replace(work, url=sink.url, scratch=scratch))
         seen = {} if settings.certificate else sink.counts()
-    if not printed:  # a program that is not ours prints nothing of use: the whole process has to do
+    if not printed:  # a program without our output: only the whole process is measured
         return Sample(whole, whole, {}, seen)
     values = json.loads(printed.splitlines()[-1])
-    return Sample(Usage(values["wall"], values["cpu"], values["memory"]), whole, values["told"], seen)
+    return Sample(Usage(values["wall"], values["cpu"], values["memory"]), whole, values["reported"], seen)
 
 
 def _spawn(contender: str, work: Work) -> tuple[str, Usage]:
-    """Return what a contender printed and what its process took."""
+    """Return the output of a contender and the usage of its process."""
     output, errors = Path(work.scratch, "stdout"), Path(work.scratch, "stderr")
     start = time.perf_counter()
     with output.open("wb") as stdout, errors.open("wb") as stderr:
@@ -88,16 +88,16 @@ Round = Mapping[str, Sample]
 
 
 def paired(
-    contenders: Sequence[str], work: Work, settings: Settings, rounds: int, tell: Callable[[str], None]
+    contenders: Sequence[str], work: Work, settings: Settings, rounds: int, report: Callable[[str], None]
 ) -> list[Round]:
-    """Let each contender do the same work once a round, in an order that turns round each time."""
+    """Run each contender once a round, in an order that is reversed after each round."""
     done: list[Round] = []
     for number in range(rounds):
         order = contenders if number % 2 == 0 else list(reversed(contenders))
         samples = {}
         for contender in order:
             samples[contender] = sample = run(contender, work, settings)
-            tell(f"    {contender}: {sample.used.wall:.2f} s, CPU {sample.used.cpu:.2f} s")
+            report(f"    {contender}: {sample.used.wall:.2f} s, CPU {sample.used.cpu:.2f} s")
         done.append(samples)
     return done
 

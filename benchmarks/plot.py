@@ -1,4 +1,4 @@
-"""A picture of the rows: how many times our time and CPU each contender takes."""
+"""A picture of the rows: time and CPU of each contender as multiples of ours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COLOURS = {"wall": "#3b6ea5", "cpu": "#d98032"}
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
-    """Write the picture; without matplotlib, which only ``make bench`` installs, say so and go on."""
+    """Write the picture. Print a note instead if matplotlib is missing; only ``make bench`` installs it."""
     try:
         matplotlib: Any = importlib.import_module("matplotlib")
     except ImportError:

@@ -1,4 +1,4 @@
-"""Tables for people."""
+"""The results as Markdown tables."""
 
 from __future__ import annotations
 
@@ -24,11 +24,16 @@ class Result:
 
     @property
     def contenders(self) -> list[str]:
-        """Return who took part, in the row's order."""
+        """Return the contenders that ran, in the row's order."""
         return [contender for contender in self.row.contenders if contender in self.rounds[0]]
 
+    @property
+    def missing(self) -> list[str]:
+        """Return the contenders that are not installed."""
+        return [contender for contender in self.row.contenders if contender not in self.rounds[0]]
+
     def verdicts(self) -> Iterator[tuple[Target, float]]:
-        """Yield each target whose opponent took part, with the ratio reached."""
+        """Yield each target whose contender ran, with the measured ratio."""
         ours = self.row.contenders[0]
         for target in self.row.targets:
             if target.against in self.contenders:
@@ -41,6 +46,7 @@ def table(result: Result) -> str:
         "| contender | wall s | CPU s | memory MiB | process wall s | process CPU s |",
         "|---|---|---|---|---|---|",
         *(_measurements(result, contender) for contender in result.contenders),
+        *(f"| {LABELS[contender]} | not installed | | | | |" for contender in result.missing),
         "",
         "| target | limit | reached | |",
         "|---|---|---|---|",
@@ -83,15 +89,23 @@ def page(results: Sequence[Result], found: Sequence[Check]) -> str:
 
 
 def summary(results: Sequence[Result], found: Sequence[Check]) -> str:
-    """Return how many targets were kept, and name those that were not."""
+    """Return how many targets were met, and the names of the others."""
+    verdicts, misses = _verdicts(results, found), missed(results, found)
+    return "\n".join([f"\n{len(verdicts) - len(misses)} of {len(verdicts)} targets kept", *misses])
+
+
+def missed(results: Sequence[Result], found: Sequence[Check]) -> list[str]:
+    """Return the names of the targets that were not met."""
+    return [name for name, kept in _verdicts(results, found) if not kept]
+
+
+def _verdicts(results: Sequence[Result], found: Sequence[Check]) -> list[tuple[str, bool]]:
     verdicts = [(f"{r.row.name}: {_verdict(t, v)}", v <= t.limit) for r in results for t, v in r.verdicts()]
-    verdicts += [(line(check), check.kept) for check in found]
-    missed = [name for name, kept in verdicts if not kept]
-    return "\n".join([f"\n{len(verdicts) - len(missed)} of {len(verdicts)} targets kept", *missed])
+    return verdicts + [(line(check), check.kept) for check in found]
 
 
 def machine() -> str:
-    """Return what the figures come from."""
+    """Return a description of this machine."""
     found = [text for text in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if "model name" in text]
     name = found[0].partition(":")[2].strip() if found else platform.machine()
     kernel = platform.release().partition("-")[0]

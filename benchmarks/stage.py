@@ -1,4 +1,4 @@
-"""What a measurement stands on: test files, a sink, a certificate."""
+"""The fixtures of a measurement: test files, a sink, a certificate."""
 
 from __future__ import annotations
 
@@ -11,52 +11,57 @@ import random
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_oss_resume.oss.crc64 import combine, crc64
 from benchmarks.sink import Settings
 from benchmarks.work import MIB
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+_MANY = 100
 PYTHON = (sys.executable, "-m")
 
 
 @dataclass(frozen=True, slots=True)
 class TestFiles:
-    """Files of one size whose bytes repeat one block, so that the sink can know every checksum."""
+    """Files of one size whose bytes repeat one block of ``block`` bytes, so that the sink knows every checksum."""
 
     paths: tuple[Path, ...]
     size: int
-    block: bytes
+    block: int
 
-    def checksums(self, lengths: Iterable[int]) -> dict[str, int]:
-        """Return the CRC-64 of the file's first so many bytes, by their number."""
-        return {str(length): self._checksum(length) for length in {*lengths, self.size}}
-
-    def _checksum(self, length: int) -> int:
-        count, rest = divmod(length, len(self.block))
-        total, run, run_length = 0, crc64(self.block), len(self.block)
-        while count:  # doubling; all blocks are equal, so it does not matter in which order they come
-            if count & 1:
-                total = combine(total, run, run_length)
-            run, run_length, count = combine(run, run, run_length), run_length * 2, count >> 1
-        return combine(total, crc64(self.block[:rest]), rest)
+    def settings(self, certificate: str = "", **way: Any) -> Settings:
+        """Return the settings of a sink for these files."""
+        return Settings(str(self.paths[0]), self.block, certificate, **way)
 
 
 def make_files(folder: Path, size: int, block_size: int, count: int = 1) -> TestFiles:
-    """Write files of random bytes that repeat every ``block_size`` bytes, and wait until the disk has them."""
+    """Write files of random bytes that repeat every ``block_size`` bytes, and wait until the disk has them.
+
+    One after the other, unless they are many.
+    """
     block = random.Random(20260101).randbytes(block_size)
     paths = tuple(folder / f"{size}-{number}.bin" for number in range(count))
     for path in paths:
         with path.open("wb") as file:
             for start in range(0, size, block_size):
                 file.write(block[: size - start])
-            file.flush()
-            os.fsync(file.fileno())
-    return TestFiles(paths, size, block)
+            if count < _MANY:
+                file.flush()
+                os.fsync(file.fileno())
+    if count >= _MANY:
+        os.sync()
+    return TestFiles(paths, size, block_size)
+
+
+def make_empty_files(folder: Path, count: int) -> TestFiles:
+    """Make files without a byte."""
+    paths = tuple(folder / f"{number}.bin" for number in range(count))
+    for path in paths:
+        path.touch()
+    return TestFiles(paths, 0, 0)
 
 
 def make_sparse_file(folder: Path, size: int) -> TestFiles:
@@ -64,7 +69,7 @@ def make_sparse_file(folder: Path, size: int) -> TestFiles:
     path = folder / f"{size}-sparse.bin"
     with path.open("wb") as file:
         file.truncate(size)
-    return TestFiles((path,), size, bytes(MIB))
+    return TestFiles((path,), size, MIB)
 
 
 class RunningSink:
@@ -85,7 +90,7 @@ class RunningSink:
         return f"{'https' if self._secure else 'http'}://{self._netloc}"
 
     def counts(self) -> dict[str, Any]:
-        """Return what the sink saw so far; only a sink in clear tells."""
+        """Return the counts of the sink so far; only without TLS."""
         with urllib.request.urlopen(f"{self.url}/-/counts", timeout=10) as reply:
             counts: dict[str, Any] = json.loads(reply.read())
             return counts
@@ -93,6 +98,8 @@ class RunningSink:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 @contextlib.contextmanager

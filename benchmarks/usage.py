@@ -25,7 +25,7 @@ def seconds_of(usage: resource.struct_rusage) -> float:
 
 
 def begin() -> Usage:
-    """Note the time and the memory in use, and forget the peak so far: imports are not what is measured."""
+    """Record the time and the memory in use, and reset the peak: imports are not measured."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return Usage(time.perf_counter(), seconds_of(resource.getrusage(resource.RUSAGE_SELF)), _memory("VmRSS"))
 

@@ -1,4 +1,4 @@
-"""What one contender has to do, as a value that goes into its process as JSON."""
+"""The work of one contender, passed to its process as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEY = "bench/object.bin"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Name the files to upload and how.
+    """Hold the files to upload and the settings of the upload.
 
     :param url: of the sink.
     :param files: paths; more than one means one PutObject each.

@@ -1,1 +1,1 @@
-"""A real Airflow beside a local OSS: what `make demo` shows, and what tests/airflow is run on."""
+"""A real Airflow and a local OSS, for `make demo` and for tests/airflow."""

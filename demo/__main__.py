@@ -1,4 +1,4 @@
-"""`make demo`: play the story, then take everything down again, whatever happened."""
+"""`make demo` and its two other stories: run one, then stop every process, even after an error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import shutil
 import signal
 import sys
 
+from demo.cluster_story import ClusterDemo
+from demo.export_story import ExportDemo
 from demo.services import ServiceDiedError
 from demo.stack import REPOSITORY
 from demo.story import Demo, DemoFailedError
@@ -18,17 +20,22 @@ def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave Airflow and the local OSS running at the end")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--cluster", action="store_true", help="two Celery workers, Redis and PostgreSQL")
+    which.add_argument("--export", action="store_true", help="the result of a query instead of a file")
     parser.add_argument("--stop", action="store_true", help="stop what --keep left running, and nothing else")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    Demo(FOLDER).stop()
+    ClusterDemo(FOLDER).stop()  # knows all that either demo leaves
     shutil.rmtree(FOLDER, ignore_errors=True)
-    return 0 if arguments.stop else play(keep=arguments.keep)
+    if arguments.stop:
+        return 0
+    story = ClusterDemo if arguments.cluster else ExportDemo if arguments.export else Demo
+    return play(story(FOLDER), keep=arguments.keep)
 
 
-def play(*, keep: bool) -> int:
+def play(demo: Demo, *, keep: bool) -> int:
     """Play the demo and clean up; logs are kept when it failed."""
-    demo = Demo(FOLDER)
     try:
         demo.play()
     except KeyboardInterrupt:
@@ -40,7 +47,7 @@ def play(*, keep: bool) -> int:
     if keep:
         demo.invite()
         return 0
-    demo.screen.text("  Everything is stopped again; `make demo KEEP=1` leaves it up to look at.\n")
+    demo.screen.text(f"  Everything is stopped again; `make {demo.target} KEEP=1` leaves it up to look at.\n")
     return _end(demo, 0)
 
 

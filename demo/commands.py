@@ -1,7 +1,7 @@
 """Several `airflow` commands in one interpreter: importing Airflow takes longer than most of them.
 
 python -m demo.commands "db migrate" "dags reserialize" "dags trigger my_dag --run-id one"
-python -m demo.commands -        # a command from each line of the standard input, answered by a line "ended: <code>"
+python -m demo.commands -        # a command from each line of the standard input, followed by a line "ended: <code>"
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def main(lines: list[str]) -> None:
 
 
 def serve() -> None:
-    """Run each line of the standard input, and go on after a command that fails."""
+    """Run each line of the standard input, and continue after a command that fails."""
     for line in sys.stdin:
         code = 0
         try:
             main([line])
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - told to whoever asked
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - reported by the line below
             code = int(not isinstance(error, SystemExit) or bool(error.code))
             if code:
                 traceback.print_exc()

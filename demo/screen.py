@@ -13,7 +13,7 @@ _LABEL = 9
 
 
 class Screen:
-    """A timeline on standard output; colours and the moving line only where a terminal reads them."""
+    """A timeline on standard output; colours and the progress line only if it is a terminal."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -30,7 +30,7 @@ class Screen:
         print(f"{self._clock()}  {self.paint(label.ljust(_LABEL), colour)}  {text}", flush=True)
 
     def progress(self, label: str, done: int, total: int, text: str) -> None:
-        """Redraw the moving line; nothing when nobody watches."""
+        """Redraw the progress line; do nothing if the output is not a terminal."""
         if self._terminal:
             filled = _BAR * done // total
             bar = self.paint("█" * filled, "cyan") + self.paint("░" * (_BAR - filled), "dim")
@@ -51,7 +51,7 @@ class Screen:
         print(text, flush=True)
 
     def paint(self, text: str, colour: str) -> str:
-        """Return the text in a colour, where colours show."""
+        """Return the text in a colour if the output is a terminal."""
         return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if self._colours else text
 
     def _clock(self) -> str:

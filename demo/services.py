@@ -1,8 +1,8 @@
-"""Child processes that outlive nobody: each in its own process group, with a log file, stopped together.
+"""Child processes, each in its own process group and with a log file, that are stopped together.
 
-The groups are written to a file as they start. Whoever finds that file later, a next run after a crash or
-`make demo-stop`, can stop them; a group is only signalled while its leader started at the moment that was
-written down, so a recycled process id is never hit.
+Each group is written to a file when it starts. A later run after a crash, or `make demo-stop`, reads that file and
+stops the groups. The file also holds the start time of each leader: a group is signalled only if it matches, so a
+recycled process id is never signalled.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import psutil
 
 
 class ServiceDiedError(RuntimeError):
@@ -30,11 +32,13 @@ class Services:
         self._folder = folder
         self._groups = folder / "process-groups"
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._log_starts: dict[str, int] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> int:
         """Start a child that writes to its own log file, and return its process id."""
         with self.log(name).open("ab") as log:
+            self._log_starts[name] = log.tell()
             child = subprocess.Popen(
                 argv,
                 env=dict(environment),
@@ -52,23 +56,54 @@ class Services:
         """Return the log file of a service."""
         return self._folder / f"{name}.log"
 
+    def output(self, name: str) -> str:
+        """Return what a service has printed since its latest start."""
+        return self.log(name).read_bytes()[self._log_starts[name] :].decode(errors="replace")
+
     def check(self) -> None:
         """Raise ServiceDiedError if one of the children is gone."""
-        for name, child in self._children.items():
-            if child.poll() is not None:
-                tail = "\n".join(self.log(name).read_text(errors="replace").splitlines()[-20:])
-                raise ServiceDiedError(
-                    f"{name} ended with code {child.returncode}; the end of {self.log(name)}:\n{tail}"
-                )
+        for name in self.ended():
+            tail = "\n".join(self.log(name).read_text(errors="replace").splitlines()[-20:])
+            code = self._children[name].returncode
+            raise ServiceDiedError(f"{name} ended with code {code}; the end of {self.log(name)}:\n{tail}")
 
-    def stop_one(self, name: str) -> None:
-        """End one service by SIGKILL, with all the processes it started."""
-        child = self._children.pop(name)
-        _signal_all([child.pid], signal.SIGKILL)
+    def ended(self) -> list[str]:
+        """Return the names of the services that ended by themselves."""
+        return [name for name, child in self._children.items() if child.poll() is not None]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._children
+
+    def pid(self, name: str) -> int:
+        """Return the process id of a service."""
+        return self._children[name].pid
+
+    def take(self, name: str) -> subprocess.Popen[bytes]:
+        """Hand a service over to the caller, who ends it and waits for its end; `check` no longer expects it."""
+        return self._children.pop(name)
+
+    def kill(self, name: str) -> None:
+        """End a service by SIGKILL with all that descend from it, also those in process groups of their own."""
+        child = self.take(name)
+        family = [psutil.Process(child.pid)]
+        for member in family:  # grows
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.suspend()  # a suspended process starts no further one
+                family += member.children()
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        child.wait()
+        psutil.wait_procs(family[1:])
+
+    def stop_one(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """End one service by a signal to its process group, and wait for its end."""
+        child = self.take(name)
+        _signal_all([child.pid], number)
         child.wait()
 
     def stop(self, patience: float = 5.0) -> None:
-        """Stop every group this folder knows of: politely, then by SIGKILL."""
+        """Stop every group in the folder's file: by SIGTERM, then by SIGKILL."""
         groups = self._known_groups()
         _signal_all(groups, signal.SIGTERM)
         deadline = time.monotonic() + patience

@@ -1,13 +1,12 @@
 """A real Airflow on this machine: scheduler, LocalExecutor, real task processes, sqlite.
 
-Nothing in it is a test double. It runs in a folder of its own, is quick because of `versions.settings`,
-and is watched by reading Airflow's tables, which costs Airflow nothing.
+Nothing in it is a test double. It runs in a folder of its own. `versions.settings` makes it fast. Its state is read
+from Airflow's tables, which does not slow Airflow down.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -40,6 +39,19 @@ class TaskState:
         return self.state in ("success", "failed", "upstream_failed")
 
 
+@dataclass(frozen=True, slots=True)
+class MappedTask:
+    """One of the task instances of a mapped task.
+
+    :param host: where its latest try runs or ran.
+    """
+
+    index: int
+    state: str | None
+    try_number: int
+    host: str
+
+
 def free_port() -> int:
     """Return a TCP port that nobody listens on right now."""
     with socket.socket() as probe:
@@ -48,7 +60,7 @@ def free_port() -> int:
 
 
 class AirflowStack:
-    """The processes of one Airflow and a window into its database.
+    """The processes of one Airflow, and access to its database.
 
     :param home: AIRFLOW_HOME; also holds the logs of the processes.
     :param dags: the folder with the DAG files.
@@ -75,7 +87,7 @@ class AirflowStack:
         """Create the database, then run `airflow` commands."""
         template = Path(sys.prefix) / f"airflow-{versions.AIRFLOW_VERSION}.db"
         if template.exists():
-            shutil.copy(template, self._database)
+            _copy_database(template, self._database)
         else:
             self.run("db migrate")
             _publish(self._database, template)
@@ -97,28 +109,47 @@ class AirflowStack:
             raise RuntimeError(f"airflow {commands} ended with code {done.returncode}:\n{done.stdout}\n{done.stderr}")
 
     def start(self) -> None:
-        """Start every process of the stack; none of them is waited for."""
-        for name in versions.services(self.port, ui=self._ui):
-            self.restart(name)
+        """Start every process of the stack that does not run yet; none of them is waited for."""
+        for name in self.commands():
+            if name not in self.services:
+                self.restart(name)
 
     def restart(self, name: str) -> None:
         """Start a service that is not running."""
+        self.services.start(name, self.commands()[name], self.environment_of(name))
+
+    def environment_of(self, name: str) -> dict[str, str]:  # noqa: ARG002 - for stacks whose services differ
+        """Return the environment of a service."""
+        return self.environment
+
+    def commands(self) -> dict[str, list[str]]:
+        """Return the command line of each service."""
         airflow = str(Path(sys.executable).parent / "airflow")
-        arguments = versions.services(self.port, ui=self._ui)[name]
-        self.services.start(name, [airflow, *arguments], self.environment)
+        services = versions.services(self.port, ui=self._ui)
+        return {name: [airflow, *arguments] for name, arguments in services.items()}
 
     def stop(self) -> None:
         """Stop every process of the stack and the tasks they run."""
         self.services.stop()
 
     def task(self, run_id: str, task_id: str) -> TaskState:
-        """Return the state of an unmapped task; nothing but zeros while there is no such task."""
+        """Return the state of an unmapped task; all fields empty while there is no such task."""
         rows = self.query(
             "select state, try_number, pid from task_instance where run_id = ? and task_id = ?",
             run_id,
             task_id,
         )
         return TaskState(*rows[0]) if rows else TaskState(None, 0, 0)
+
+    def mapped(self, run_id: str, task_id: str) -> list[MappedTask]:
+        """Return the instances of a mapped task in their order."""
+        rows = self.query(
+            "select map_index, state, try_number, hostname from task_instance where run_id = ? and task_id = ? "
+            "order by map_index",
+            run_id,
+            task_id,
+        )
+        return [MappedTask(*row) for row in rows]
 
     def newest_run(self) -> str:
         """Return the id of the DAG run that was created last."""
@@ -143,15 +174,19 @@ class AirflowStack:
             return connection.execute(sql, parameters).fetchall()
 
     def execute(self, sql: str, *parameters: object) -> None:
-        """Change Airflow's database behind its back."""
+        """Change Airflow's database directly."""
         with closing(sqlite3.connect(self._database, timeout=10)) as connection, connection:
             connection.execute(sql, parameters)
 
+    def check(self) -> None:
+        """Raise :class:`~demo.services.ServiceDiedError` if a process of the stack has ended by itself."""
+        self.services.check()
+
     def wait(self, look: Callable[[], T | None], what: str, patience: float = 60.0, pause: float = 0.05) -> T:
-        """Look again and again until there is something to see; raise when a process died or patience ends."""
+        """Call ``look`` until it returns a true value; raise if a process ended or ``patience`` seconds passed."""
         deadline = time.monotonic() + patience
         while not (seen := look()):
-            self.services.check()
+            self.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"no {what} after {patience:.0f} s; logs in {self.home}")
             time.sleep(pause)
@@ -159,7 +194,7 @@ class AirflowStack:
 
 
 def _inherited() -> dict[str, str]:
-    """Return our environment without another Airflow's settings, and with loopback kept off any proxy."""
+    """Return our environment without another Airflow's settings, and without a proxy for loopback."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))}
     return kept | {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
 
@@ -167,5 +202,16 @@ def _inherited() -> dict[str, str]:
 def _publish(database: Path, template: Path) -> None:
     """Keep a migrated database for the next stack; a second writer replaces it by the same one."""
     draft = template.with_suffix(f".{os.getpid()}")
-    shutil.copy(database, draft)
+    _copy_database(database, draft)
     draft.replace(template)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Copy a database by sqlite itself.
+
+    Airflow 3 keeps what is new in a file beside the database (journal mode WAL), which a copy of the file would miss.
+    And a process that had opened the target before would not notice that its file was overwritten: it would go on
+    without a table.
+    """
+    with closing(sqlite3.connect(source)) as reader, closing(sqlite3.connect(target)) as writer:
+        reader.backup(writer)

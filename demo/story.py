@@ -1,4 +1,4 @@
-"""The demo's acts, one function each: a large upload dies by SIGKILL and its retry sends only what is missing."""
+"""The steps of the demo: SIGKILL ends a large upload, and the retry sends only the missing parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from airflow_provider_oss_resume.oss import Credentials, OSSClient
@@ -23,10 +25,6 @@ MIB = 1024 * 1024
 SIZE = 512 * MIB
 PART_SIZE = 8 * MIB
 PARTS = SIZE // PART_SIZE
-# Loopback would take the file in a second: too fast to watch. Four threads with this much each make about 60 MiB/s.
-SECONDS_A_PART = 0.5
-
-DAG_ID = "example_kill_and_resume"
 RUN_ID = "demo"
 BUCKET = "examplebucket"
 KEY = f"exports/{RUN_ID}/orders.bin"
@@ -34,14 +32,25 @@ USER = PASSWORD = "admin"
 
 
 class DemoFailedError(Exception):
-    """Something did not go as the story says."""
+    """The demo had another result than expected."""
 
 
 class Demo:
-    """One performance, from an empty folder to a compared object.
+    """One run of the demo, from an empty folder to the comparison of the object with the file.
 
     :param folder: everything it writes lies in here; what an earlier run left is removed.
     """
+
+    target = "demo"
+    services = "scheduler, DAG processor and API server"
+    dag_id = "example_kill_and_resume"
+    task_id = "upload"
+    key = KEY
+    parts = PARTS
+    last_line = "resumed:"
+    # Without a delay the upload on loopback takes a second, too short to watch. With it, four threads send about
+    # 60 MiB/s.
+    seconds_a_part = 0.5
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,16 +58,16 @@ class Demo:
         self._source = folder / "export" / "orders.bin"
         self._oss = DevServer(root=folder / "oss", port=free_port(), buckets=(BUCKET,))
         self._oss_service = Services(folder / "oss-service")
-        self._airflow = AirflowStack(folder / "airflow", REPOSITORY / "example_dags", self._settings(), ui=True)
+        self._airflow = self._new_airflow(folder / "airflow")
         self._address = f"http://127.0.0.1:{self._airflow.port}"
         self._api = AirflowApi(self._address, USER, PASSWORD)
 
     def invite(self) -> None:
-        """Tell where to look, while everything is still up."""
+        """Print the addresses while the services run."""
         keys = f"{self._oss.access_key_id} / {self._oss.access_key_secret}"
         self.screen.table(
             [
-                ["Airflow", f"{self._address}/dags/{DAG_ID}/runs/{RUN_ID}", f"login {USER} / {PASSWORD}"],
+                ["Airflow", f"{self._address}/dags/{self.dag_id}/runs/{RUN_ID}", f"login {USER} / {PASSWORD}"],
                 ["OSS", self._oss.url, f"access key {keys}"],
                 ["stop both", "make demo-stop", ""],
             ]
@@ -71,7 +80,10 @@ class Demo:
         self._oss_service.stop()
 
     def play(self) -> None:
-        """Tell the story, with an exception when it has another end."""
+        """Run all steps.
+
+        :raises DemoFailedError: the result is not the expected one.
+        """
         self.screen.title(
             f"{SIZE // MIB} MiB to a local OSS in {PARTS} parts, killed half-way · Airflow {AIRFLOW_VERSION}"
         )
@@ -83,6 +95,9 @@ class Demo:
         self._kill(pid)
         self._watch_retry()
         self._report()
+
+    def _new_airflow(self, home: Path) -> AirflowStack:
+        return AirflowStack(home, REPOSITORY / "example_dags", self._settings(), ui=True)
 
     def _settings(self) -> dict[str, str]:
         extra = {
@@ -108,7 +123,7 @@ class Demo:
         command = [sys.executable, "-m", "airflow_provider_oss_resume.devserver", *arguments]
         self._oss_service.start("oss", command, {**os.environ, **keys})
         self._airflow.wait(self._oss_is_up, "answer of the local OSS", 15)
-        self._oss.plan(FaultRule(FaultKind.DELAY, operation="UploadPart", count=None, seconds=SECONDS_A_PART))
+        self._oss.plan(FaultRule(FaultKind.DELAY, operation="UploadPart", count=None, seconds=self.seconds_a_part))
         self.screen.event("oss", f"bucket {BUCKET} on {self._oss.url}")
 
     def _oss_is_up(self) -> bool:
@@ -123,22 +138,22 @@ class Demo:
         self._airflow.prepare()
         self._airflow.start()
         self._airflow.wait(self._api.is_up, "answer of the API server", pause=0.3)
-        self.screen.event("airflow", f"scheduler, DAG processor and API server on {self._address}")
+        self.screen.event("airflow", f"{self.services} on {self._address}")
 
     def _trigger(self) -> None:
-        self._airflow.wait(lambda: self._api.knows_dag(DAG_ID), f"DAG {DAG_ID}", pause=0.3)
-        self._api.run_dag(DAG_ID, RUN_ID, {"path": str(self._source), "size_mib": SIZE // MIB})
+        self._airflow.wait(lambda: self._api.knows_dag(self.dag_id), f"DAG {self.dag_id}", pause=0.3)
+        self._api.run_dag(self.dag_id, RUN_ID, {"path": str(self._source), "size_mib": SIZE // MIB})
 
     def _watch_export(self) -> None:
         self._airflow.wait(lambda: self._airflow.task(RUN_ID, "export").state == "success", "export")
         self.screen.event("export", f"{self._source.stat().st_size // MIB} MiB in {self._source.name}")
 
     def _watch_until_half(self) -> int:
-        self._airflow.wait(lambda: self._watch("try 1") >= PARTS // 2, "first half of the parts")
-        upload = self._airflow.task(RUN_ID, "upload")
+        self._airflow.wait(lambda: self._watch("try 1") >= self.parts // 2, "first half of the parts")
+        upload = self._airflow.task(RUN_ID, self.task_id)
         if upload.state != "running" or not upload.pid:
             raise DemoFailedError(f"the upload should be running, but is {upload}")
-        self.screen.event("try 1", f"{self._watch('try 1')} of {PARTS} parts are in the bucket")
+        self.screen.event("try 1", f"{self._watch('try 1')} of {self.parts} parts are in the bucket")
         return upload.pid
 
     def _kill(self, pid: int) -> None:
@@ -146,30 +161,33 @@ class Demo:
         self.screen.event("SIGKILL", f"process {pid} of the task is dead", "red")
 
     def _watch_retry(self) -> None:
-        self._airflow.wait(lambda: self._resume_line() or self._upload_ended(), "second try")
-        self.screen.event("try 2", self._resume_line() or "nothing was resumed")
+        self._airflow.wait(lambda: self._line("resume:") or self._upload_ended(), "second try")
+        self.screen.event("try 2", self._line("resume:") or "nothing was resumed")
         self._airflow.wait(lambda: self._watch("try 2") and self._upload_ended(), "end of the upload")
-        state = self._airflow.task(RUN_ID, "upload").state
+        state = self._airflow.task(RUN_ID, self.task_id).state
         if state != "success":
             raise DemoFailedError(f"the retry ended as {state}; logs in {self._airflow.home}/logs")
-        result = self._airflow.xcom(RUN_ID, "upload")
+        self.screen.event("try 2", self._line(self.last_line))
+        self._report_success(self._airflow.xcom(RUN_ID, self.task_id))
+
+    def _report_success(self, result: dict[str, Any]) -> None:
         self.screen.event("success", f"the service's CRC-64 of all parts is the file's: {result['crc64']}", "green")
 
     def _upload_ended(self) -> bool:
-        return self._airflow.task(RUN_ID, "upload").ended
+        return self._airflow.task(RUN_ID, self.task_id).ended
 
     def _watch(self, label: str) -> int:
-        time.sleep(0.15)  # the server being asked is the one that takes the parts
+        time.sleep(0.15)  # each query slows the server that receives the parts
         held = {record.part_number for record in self._oss.requests("UploadPart") if record.status == 200}
-        self.screen.progress(label, len(held), PARTS, f"{len(held)} of {PARTS} parts")
+        self.screen.progress(label, len(held), self.parts, f"{len(held)} of {self.parts} parts")
         return len(held)
 
-    def _resume_line(self) -> str:
-        """Return what the second try's task log says about resuming, as soon as it does."""
-        for log in self._airflow.home.glob("logs/**/task_id=upload/attempt=2.log"):
+    def _line(self, start: str) -> str:
+        """Return the first line of the second try's log with this start; empty if there is none yet."""
+        for log in self._airflow.home.glob(f"logs/**/task_id={self.task_id}/attempt=2.log"):
             whole_lines = log.read_text().split("\n")[:-1]
             events = (str(json.loads(line).get("event", "")) for line in whole_lines)
-            return next((event for event in events if event.startswith("resume:")), "")
+            return next((event for event in events if event.startswith(start)), "")
         return ""
 
     def _report(self) -> None:
@@ -178,35 +196,50 @@ class Demo:
         self.screen.table(
             [
                 ["", "parts", "sent", ""],
-                ["try 1", *_row(first), "killed"],
-                ["try 2", *_row(second), "success"],
-                ["saved by resuming", str(PARTS - len(second.parts)), _mib(saved), f"{100 * saved // SIZE} %"],
+                ["try 1", *row(first), "killed"],
+                ["try 2", *row(second), "success"],
+                ["saved by resuming", str(PARTS - len(second.parts)), mib(saved), f"{100 * saved // SIZE} %"],
             ]
         )
-        source, stored = _sha256(self._source), self._stored_sha256()
+        self._compare(first, second)
+
+    def _compare(self, first: TrySent, second: TrySent) -> None:
+        """Compare the object with the file.
+
+        :raises DemoFailedError: they differ, or a part of the first try was sent again.
+        """
+        source, stored = self._source_sha256(), self._stored_sha256()
         self.screen.text(f"\n  SHA-256 of source  {source}\n          of object  {stored}\n")
         if source != stored:
-            raise DemoFailedError("the object is not the file")
+            raise DemoFailedError("the SHA-256 of the object differs from that of the source")
         if set(first.parts) & set(second.parts):
             raise DemoFailedError(f"sent twice: {sorted(set(first.parts) & set(second.parts))}")
 
+    def _source_sha256(self) -> str:
+        return _sha256(self._source)
+
     def _stored_sha256(self) -> str:
         credentials = Credentials(self._oss.access_key_id, self._oss.access_key_secret)
-        digest = hashlib.sha256()
         with (
             OSSClient(self._oss.url, credentials, self._oss.region) as client,
-            client.get_object(BUCKET, KEY) as (_, blocks),
+            client.get_object(BUCKET, self.key) as (_, blocks),
         ):
-            for block in blocks:
-                digest.update(block)
+            return self._sha256_of(blocks)
+
+    def _sha256_of(self, blocks: Iterable[bytes]) -> str:
+        digest = hashlib.sha256()
+        for block in blocks:
+            digest.update(block)
         return digest.hexdigest()
 
 
-def _row(sent: TrySent) -> list[str]:
-    return [str(len(sent.parts)), _mib(sent.bytes)]
+def row(sent: TrySent) -> list[str]:
+    """Return two cells of the table."""
+    return [str(len(sent.parts)), mib(sent.bytes)]
 
 
-def _mib(size: int) -> str:
+def mib(size: int) -> str:
+    """Return a number of bytes for people."""
     return f"{size / MIB:.0f} MiB"
 
 

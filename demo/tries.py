@@ -21,16 +21,20 @@ class TrySent:
 
 
 def split_tries(records: Sequence[RequestRecord]) -> tuple[TrySent, TrySent]:
-    """Split the requests of a killed upload where the second try first asked what the bucket holds.
+    """Split the requests of a killed upload at the first ListParts, which the second try sends.
 
     Not at the moment of the kill: what lay in the sockets then still arrives, and still counts for the first try.
     """
     asked = [record.seq for record in records if record.operation == "ListParts"]
-    border = min(asked, default=len(records) + 1)
+    return split_at(records, min(asked, default=len(records) + 1))
+
+
+def split_at(records: Sequence[RequestRecord], border: int) -> tuple[TrySent, TrySent]:
+    """Return what was sent before the request with a number, and from it on."""
     sent = [record for record in records if record.operation == "UploadPart"]
     return (
         _sent([record for record in sent if record.seq < border]),
-        _sent([record for record in sent if record.seq > border]),
+        _sent([record for record in sent if record.seq >= border]),
     )
 
 

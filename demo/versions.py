@@ -1,4 +1,4 @@
-"""What differs between Airflow 2.11 and Airflow 3 for whoever starts one: settings, processes, tables."""
+"""The differences between Airflow 2.11 and 3 in settings, processes and tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 AIRFLOW_VERSION = importlib.metadata.version("apache-airflow")
 AIRFLOW_3 = int(AIRFLOW_VERSION.partition(".")[0]) >= 3
 
-# Airflow's own defaults suit a cluster: here one task runs, and nobody wants to wait for the next look around.
+# Airflow's defaults suit a cluster. Here one task runs, and short intervals make the demo and the tests fast.
 _QUICK = {
     "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
     "AIRFLOW__CORE__PARALLELISM": "1",
@@ -24,7 +24,7 @@ _QUICK = {
 _QUICK_2 = {
     "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",  # LocalExecutor on sqlite, with one task at a time
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
-    # A SIGKILLed task is found by the zombie scan, and its retry is arranged by a DAG processor.
+    # The zombie scan finds a task killed by SIGKILL, and a DAG processor sets it up for retry.
     "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "1",
     "AIRFLOW__SCHEDULER__STANDALONE_DAG_PROCESSOR": "False",
 }
@@ -41,8 +41,8 @@ _QUICK_3 = {
 
 def settings(port: int) -> dict[str, str]:
     """Return the environment that makes this Airflow quick on a small machine."""
-    # Processes that start together race for a key: one writes an airflow.cfg with a new one, another reads the file
-    # while it is still empty and then can decrypt no connection, which Airflow calls "not found".
+    # Without a fixed key, processes that start together race: one writes a new key to airflow.cfg while another reads
+    # the file, still empty. That one cannot decrypt connections and reports them as "not found".
     always = _QUICK | {"AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}
     if not AIRFLOW_3:
         return always | _QUICK_2

@@ -1,4 +1,4 @@
-"""Upload one file a day; a retry goes on where the try before it was."""
+"""Upload one file a day; a retry resumes where the last try stopped."""
 
 from __future__ import annotations
 

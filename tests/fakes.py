@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from airflow_provider_oss_resume.oss.crc64 import crc64
-from airflow_provider_oss_resume.oss.credentials import Credentials
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 
 
 @dataclass
@@ -61,7 +61,7 @@ class BlockBody:
     """A request body in blocks, as the engine has it: with the CRC-64 of what was last read.
 
     :ivar reads: how often it was read from the start.
-    :ivar on_block: told the position of each block before it is read.
+    :ivar on_block: called with the position of each block before it is read.
     """
 
     content: bytes

@@ -1,17 +1,17 @@
-"""The ASGI application: OSS, and the control paths beside it."""
+"""The ASGI application: the OSS service and the control paths."""
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_oss_resume.devserver.addressing import has_own_paths
+from airflow_provider_oss_resume.devserver.http.addressing import has_own_paths
 from airflow_provider_oss_resume.devserver.service import decoded_headers
 
 
 class DevApp:
-    """Send each request to the service or to the control paths.
+    """Route each request to the OSS service or to the control paths.
 
-    On a virtual host every path is a key, also one that begins with ``/-/``.
+    On a virtual host every path is a key, even one that begins with ``/-/``.
     """
 
     def __init__(self, service: ASGIApp, control: ASGIApp) -> None:
@@ -20,5 +20,23 @@ class DevApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        is_control = scope["path"].startswith("/-/") and has_own_paths(decoded_headers(scope).get("host", ""))
+        headers = decoded_headers(scope)
+        is_control = scope["path"].startswith("/-/") and has_own_paths(headers.get("host", ""))
+        if "transfer-encoding" in headers and "content-length" in headers:
+            send = _closing(send)
         await (self._control if is_control else self._service)(scope, receive, send)
+
+
+def _closing(send: Send) -> Send:
+    """Close the connection after the reply.
+
+    A peer that believes the other of two lengths takes a part of the body for the next request
+    (request smuggling, RFC 9112 section 6.3).
+    """
+
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_and_close

@@ -1,6 +1,6 @@
-"""The server's own paths, ``/-/...``: health, the request log, the fault plan, the life of tokens.
+"""The control paths ``/-/...``: health, the request log, the fault plan, the lifetime of tokens.
 
-No bucket's name begins with ``-``, so they can't hide one. They are not signed.
+No bucket name begins with ``-``, so they hide no bucket. They need no signature.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from airflow_provider_oss_resume.devserver.faults import FaultPlan, FaultRule, rules_of_json
-from airflow_provider_oss_resume.devserver.requestlog import RequestLog
-from airflow_provider_oss_resume.devserver.tokens import TokenMint
+from airflow_provider_oss_resume.devserver.auth.temporary_credentials import CredentialsIssuer
+from airflow_provider_oss_resume.devserver.faults.plan import FaultPlan, FaultRule, rules_of_json
+from airflow_provider_oss_resume.devserver.http.request_log import RequestLog
 
-_CENTURY = 3.0e9  # seconds; an end beyond the calendar could not be written as a date
+_CENTURY = 3.0e9  # seconds; a later expiry has no date
 
 
 class Control:
-    """Answer the control paths.
+    """Serve the control paths.
 
-    :param plan: changed by POST (add), PUT (replace) and DELETE (forget) of ``/-/faults``.
-    :param mint: told by PUT of ``/-/tokens`` how long the keys it makes are to live.
-    :param others: further routes, of the stand-ins.
+    :param plan: changed by POST (add), PUT (replace) and DELETE (clear) of ``/-/faults``.
+    :param issuer: PUT of ``/-/tokens`` sets its lifetime.
+    :param others: further routes, of the fake services.
     """
 
-    def __init__(self, plan: FaultPlan, log: RequestLog, mint: TokenMint, others: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self, plan: FaultPlan, log: RequestLog, issuer: CredentialsIssuer, others: Sequence[BaseRoute]
+    ) -> None:
         self._plan = plan
         self._log = log
-        self._mint = mint
+        self._issuer = issuer
         self._others = others
 
     def app(self) -> Starlette:
@@ -61,7 +63,7 @@ class Control:
     async def faults(self, _request: Request) -> Response:
         faults = self._plan.faults
         listed = [fault.as_json() for fault in faults]
-        return JSONResponse({"faults": listed, "all_fired": all(fault.is_spent for fault in faults)})
+        return JSONResponse({"faults": listed, "all_fired": all(fault.is_exhausted for fault in faults)})
 
     async def change_faults(self, request: Request) -> Response:
         try:
@@ -76,7 +78,7 @@ class Control:
 
     async def change_tokens(self, request: Request) -> Response:
         try:
-            self._mint.lifetime = _lifetime(json.loads(await request.body()))
+            self._issuer.lifetime = _lifetime(json.loads(await request.body()))
         except ValueError as error:
             return JSONResponse({"error": str(error)}, status_code=400)
         return Response(status_code=204)
@@ -88,7 +90,7 @@ def _lifetime(values: object) -> float | None:
         return None
     if isinstance(lifetime, (int, float)) and not isinstance(lifetime, bool) and abs(lifetime) < _CENTURY:
         return float(lifetime)
-    raise ValueError(f'the body is {values!r:.60}: write {{"lifetime": seconds}}, or null')
+    raise ValueError(f'body {values!r:.60} is not valid: write {{"lifetime": seconds}}, seconds a number or null')
 
 
 async def _rules(request: Request) -> list[FaultRule]:

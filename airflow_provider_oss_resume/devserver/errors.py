@@ -1,7 +1,7 @@
-"""The error replies of OSS: status, code, message, EC number and the extra elements of each.
+"""The error replies of OSS: status, code, message, EC number and further elements.
 
-Codes, messages and EC numbers are those of oss-protocol.md section 3; where the
-real number is not known the reply has none, rather than an invented one.
+Codes, messages and EC numbers are those of the real service. A reply whose EC number
+is not known carries none.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 
 class OSSError(Exception):
-    """Stop an operation and answer with OSS's XML error.
+    """Stop an operation and reply with OSS's XML error.
 
     :param ec: the error's EC number, such as ``0042-00000104``.
     :param extras: further elements of the XML, in order.
@@ -42,8 +42,14 @@ def invalid_argument(message: str, name: str = "", value: str = "", ec: str = ""
 
 
 def access_denied(message: str, ec: str = "0003-00000001", extras: Mapping[str, str] | None = None) -> OSSError:
-    """Return the 403 of a request that is understood and not allowed."""
+    """Return the 403 of a request that is not allowed."""
     return OSSError(403, "AccessDenied", message, ec, extras)
+
+
+def public_endpoint_forbidden() -> OSSError:
+    """Return the 400 for a data call on a default public endpoint, where an account may use custom domains only."""
+    message = "Not allowed using the OSS public endpoint , please use CNAME instead."  # OSS's own spelling
+    return OSSError(400, "PublicEndpointForbidden", message, "0048-00000401")
 
 
 def no_such_bucket(bucket: str) -> OSSError:
@@ -58,7 +64,7 @@ def no_such_key(key: str) -> OSSError:
 
 
 def no_such_upload(upload_id: str, ec: str = "0042-00000002") -> OSSError:
-    """Return the 404 for an upload that was completed, aborted or never begun."""
+    """Return the 404 for an upload that was completed, aborted or never initiated."""
     message = (
         "The specified upload does not exist. The upload ID may be invalid, "
         "or the upload may have been aborted or completed."
@@ -73,20 +79,19 @@ def file_already_exists(key: str) -> OSSError:
 
 
 def invalid_digest(message: str = "The Content-MD5 you specified was invalid.", ec: str = "") -> OSSError:
-    """Return the 400 for a body that is not the one ``Content-MD5`` describes."""
+    """Return the 400 for a body that does not match ``Content-MD5``."""
     return OSSError(400, "InvalidDigest", message, ec)
 
 
 def malformed_xml(ec: str = "0042-00000205") -> OSSError:
-    """Return the 400 for a request body that is not the XML the operation takes."""
+    """Return the 400 for a request body that is not the XML document of the operation."""
     message = "The XML you provided was not well-formed or did not validate against our published schema."
     return OSSError(400, "MalformedXML", message, ec)
 
 
 def not_implemented(what: str) -> OSSError:
-    """Return the 400 for what this server does not have; the message says that it is local."""
-    message = f"A header or query you provided implies functionality that the dev server has not: {what}."
-    return OSSError(400, "NotImplemented", message)
+    """Return the 400 for a feature that the dev server does not have; the message names the feature."""
+    return OSSError(400, "NotImplemented", f"The dev server does not implement this feature of OSS: {what}.")
 
 
 def entity_too_large(proposed: int, allowed: int) -> OSSError:

@@ -1,10 +1,13 @@
-"""Numbers as requests spell them."""
+"""Numbers in requests."""
 
 from __future__ import annotations
 
-_MOST_DIGITS = 18  # fits a signed 64-bit integer; Python refuses to read thousands of digits
+_MOST_DIGITS = 18  # fits a signed 64-bit integer
 
 
 def whole(text: str) -> int | None:
-    """Return a number of plain ASCII digits, None for anything else: ``str.isdigit`` also takes a superscript."""
+    """Return the number that ASCII digits spell, None for any other text.
+
+    ``str.isdigit`` alone also accepts superscripts.
+    """
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None

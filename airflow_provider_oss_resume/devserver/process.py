@@ -1,4 +1,4 @@
-"""The dev server as a child process, for tests and demos; needs nothing but the standard library here."""
+"""The dev server as a child process, for tests and demos. This side needs the standard library only."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from airflow_provider_oss_resume.devserver.faults import FaultRule
-from airflow_provider_oss_resume.devserver.requestlog import RequestRecord, record_of_json
+from airflow_provider_oss_resume.devserver.faults.plan import FaultRule
+from airflow_provider_oss_resume.devserver.http.request_log import RequestRecord, record_of_json
 
 _ANNOUNCEMENT = "OSS dev server: "
 _STOP_TIMEOUT = 10.0
 
 
 class DevServer:
-    """Run ``python -m airflow_provider_oss_resume.devserver`` and talk to its control paths.
+    """Run ``python -m airflow_provider_oss_resume.devserver`` and use its control paths.
 
-    Use it as a context manager. ``kill`` and ``start`` may follow each other: root and port stay.
+    Use it as a context manager. ``start`` after ``kill`` or ``stop`` uses the same root and port.
 
-    :param root: directory of all data; the request log in it outlives the process.
+    :param root: directory of all data, also readable after the process ends.
     :param port: 0 for any free port.
-    :param buckets: created at start unless they exist.
+    :param buckets: created at start if they do not exist.
     :param faults: JSON file of planned faults.
+    :param options: further options of the command, such as ``("--strict-client-encryption",)``.
     """
 
     def __init__(
         self,
         root: Path | str,
         access_key_id: str = "test-id",
-        access_key_secret: str = "test-secret",  # noqa: S107 - of a server that guards nothing
+        access_key_secret: str = "test-secret",  # noqa: S107 - it protects nothing
         region: str = "cn-hangzhou",
         buckets: Sequence[str] = (),
         security_tokens: Sequence[str] = (),
@@ -44,6 +45,7 @@ class DevServer:
         faults: Path | str | None = None,
         clock_offset: float = 0.0,
         python: str = sys.executable,
+        options: Sequence[str] = (),
     ) -> None:
         self.root = Path(root)
         self.access_key_id = access_key_id
@@ -56,6 +58,7 @@ class DevServer:
         self.faults_file = faults
         self.clock_offset = clock_offset
         self._python = python
+        self._options = tuple(options)
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> DevServer:  # noqa: PYI034 - Self is not in Python 3.10
@@ -95,7 +98,7 @@ class DevServer:
         self._read_port(self._process)
 
     def stop(self) -> None:
-        """Let the server end in order; does nothing when it is not running."""
+        """Stop the server by SIGTERM; does nothing if it is not running."""
         if self._process is None:
             return
         self._process.terminate()
@@ -106,62 +109,65 @@ class DevServer:
         self._reap()
 
     def kill(self) -> None:
-        """End the server by SIGKILL, in the middle of whatever it does."""
+        """Stop the server by SIGKILL."""
         self._running().kill()
         self._reap()
 
     def requests(self, operation: str | None = None) -> list[RequestRecord]:
-        """Return the requests so far, of all runs on this root, or those of one operation."""
+        """Return the logged requests of all runs on this root, or those of one operation."""
         found = [record_of_json(values) for values in self._control("GET", "requests")["requests"]]
         return [record for record in found if operation in (None, record.operation)]
 
     def clear_requests(self) -> None:
-        """Forget the requests so far."""
+        """Clear the request log."""
         self._control("DELETE", "requests")
 
     def plan(self, *rules: FaultRule) -> None:
-        """Add faults to the plan; a restart forgets them.
+        """Add faults to the plan; a restart clears the plan.
 
-        :raises ValueError: a rule is about an operation that does not exist.
+        :raises ValueError: a rule names an operation that does not exist.
         """
         self._control("POST", "faults", [rule.as_json() for rule in rules])
 
     def clear_faults(self) -> None:
-        """Forget all planned faults."""
+        """Remove all planned faults."""
         self._control("DELETE", "faults")
 
     @property
     def sts_url(self) -> str:
-        """Return the endpoint of the stand-in for STS."""
+        """Return the endpoint of the fake STS."""
         return f"{self.url}/-/sts"
 
     @property
     def metadata_url(self) -> str:
-        """Return the endpoint of the stand-in for the ECS metadata service."""
+        """Return the endpoint of the fake instance metadata service."""
         return f"{self.url}/-/metadata"
 
     @property
     def credentials_uri(self) -> str:
-        """Return a URI that gives credentials."""
+        """Return the URI of the fake credentials service."""
         return f"{self.url}/-/credentials"
 
     def set_token_lifetime(self, seconds: float | None) -> None:
-        """Let temporary keys made from now on live so long; ``None``: as long as was asked for."""
+        """Set the lifetime of temporary credentials issued from now on.
+
+        :param seconds: ``None`` for the lifetime that the client asks for.
+        """
         self._control("PUT", "tokens", {"lifetime": seconds})
 
     def unfired(self) -> list[str]:
-        """Return a description of each planned fault that has not wholly happened."""
+        """Return a description of each planned fault that has not fired as often as planned."""
         faults = self._control("GET", "faults")["faults"]
         return [f"fired {one['fired']} times: {one['rule']}" for one in faults if not one["spent"]]
 
     def assert_all_fired(self) -> None:
-        """Fail unless every planned fault happened as often as planned."""
+        """Raise ``AssertionError`` unless every planned fault fired as often as planned."""
         unfired = self.unfired()
         if unfired:
             raise AssertionError("planned faults did not fire:\n" + "\n".join(unfired))
 
     def log_text(self) -> str:
-        """Return what the server wrote to its standard error."""
+        """Return the server's standard error output."""
         return (self.root / "devserver.log").read_text(encoding="utf-8", errors="replace")
 
     def _running(self) -> subprocess.Popen[str]:
@@ -184,7 +190,7 @@ class DevServer:
             command += ["--bucket", bucket]
         for token in self.security_tokens:
             command += ["--security-token", token]
-        return command + (["--faults", str(self.faults_file)] if self.faults_file else [])
+        return [*command, *(["--faults", str(self.faults_file)] if self.faults_file else []), *self._options]
 
     def _environment(self) -> dict[str, str]:
         package_root = str(Path(__file__).resolve().parents[2])

@@ -14,25 +14,26 @@ import uvicorn
 from starlette.types import Scope
 
 from airflow_provider_oss_resume.devserver.app import DevApp
+from airflow_provider_oss_resume.devserver.auth.fake_services import OPERATIONS as CREDENTIAL_OPERATIONS
+from airflow_provider_oss_resume.devserver.auth.fake_services import FakeCredentialServices
+from airflow_provider_oss_resume.devserver.auth.temporary_credentials import CredentialsIssuer
 from airflow_provider_oss_resume.devserver.control import Control
-from airflow_provider_oss_resume.devserver.faults import FaultPlan
+from airflow_provider_oss_resume.devserver.faults.plan import FaultPlan
+from airflow_provider_oss_resume.devserver.http.protocols import http_protocol
+from airflow_provider_oss_resume.devserver.http.request_log import RequestLog
 from airflow_provider_oss_resume.devserver.operations.table import OPERATIONS
-from airflow_provider_oss_resume.devserver.requestlog import RequestLog
+from airflow_provider_oss_resume.devserver.server_settings import Settings
 from airflow_provider_oss_resume.devserver.service import ObjectService
-from airflow_provider_oss_resume.devserver.settings import Settings
-from airflow_provider_oss_resume.devserver.standins import OPERATIONS as STAND_IN_OPERATIONS
-from airflow_provider_oss_resume.devserver.standins import StandIns
 from airflow_provider_oss_resume.devserver.storage import Storage, open_storage
 from airflow_provider_oss_resume.devserver.storage.records import BucketRecord
-from airflow_provider_oss_resume.devserver.tokens import TokenMint
 
-KNOWN_OPERATIONS = frozenset((*OPERATIONS, *STAND_IN_OPERATIONS))
+KNOWN_OPERATIONS = frozenset((*OPERATIONS, *CREDENTIAL_OPERATIONS))
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds
 
 
 class DevHTTPServer(uvicorn.Server):
-    """Run one dev server until it is told to stop."""
+    """Run one dev server until a signal stops it."""
 
     def __init__(self, settings: Settings, plan: FaultPlan, listener: socket.socket) -> None:
         storage = open_storage(settings.root)
@@ -40,12 +41,13 @@ class DevHTTPServer(uvicorn.Server):
         self._listener = listener
         log = RequestLog(settings.root / "requests.jsonl")
         self.storage = storage
-        mint = TokenMint(settings.now)
-        service = ObjectService(settings, storage, plan, log, self.cut, mint)
-        control = Control(plan, log, mint, StandIns(settings, mint, plan, log).routes())
+        issuer = CredentialsIssuer(settings.now)
+        service = ObjectService(settings, storage, plan, log, self.reset, issuer)
+        control = Control(plan, log, issuer, FakeCredentialServices(settings, issuer, plan, log).routes())
         super().__init__(
             uvicorn.Config(
                 DevApp(service, control.app()),
+                http=http_protocol(),
                 lifespan="off",
                 access_log=False,
                 log_level="warning",
@@ -56,13 +58,17 @@ class DevHTTPServer(uvicorn.Server):
             )
         )
 
-    def serve_until_told(self) -> None:
+    def serve_forever(self) -> None:
         """Serve on the listening socket."""
         self.run([self._listener])
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGINT and SIGTERM; unlike uvicorn's own, come back from there to say what did not fire."""
+        """Stop at SIGINT and SIGTERM.
+
+        Uvicorn's own version raises the signal again, which ends the process before it reports
+        the faults that did not fire.
+        """
         ours = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -71,19 +77,19 @@ class DevHTTPServer(uvicorn.Server):
                 signal.signal(number, before)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and only then tell the address."""
+        """Listen, then print the address."""
         await super().startup(sockets)
         if self.started:
             sys.stdout.write(f"OSS dev server: {self.url()}\n")
             sys.stdout.flush()
 
     def url(self) -> str:
-        """Return the address that clients use."""
+        """Return the URL that clients use."""
         host, port = self._listener.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def cut(self, scope: Scope) -> None:
-        """Reset a request's TCP connection, as a dying peer or a firewall does."""
+    def reset(self, scope: Scope) -> None:
+        """Reset the TCP connection of a request, as a crashed peer or a firewall does."""
         client = tuple(scope["client"] or ())
         for connection in list(self.server_state.connections):
             transport = connection.transport
@@ -93,7 +99,7 @@ class DevHTTPServer(uvicorn.Server):
                 transport.abort()
 
     def stop_with_stdin(self) -> None:
-        """Stop when standard input ends, which is when the parent process is gone."""
+        """Stop when standard input ends, that is, when the parent process has ended."""
 
         def wait() -> None:
             sys.stdin.buffer.read()
@@ -103,14 +109,23 @@ class DevHTTPServer(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Take the port. This comes before the data directory: a port in use leaves none behind."""
+    """Bind the port.
+
+    The caller opens the data directory afterwards: a port in use leaves no directory behind.
+
+    :raises OSError: the port is in use or the host has no address.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-        return socket.create_server(address, family=family)
+        listener = socket.create_server(address, family=family)
+        # Accepted connections inherit it. asyncio sets it only for sockets that name their protocol, and without it
+        # the body of a small reply waits 40 ms for the acknowledgement of its head.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OSError(f"cannot listen on {host!r}, port {port} ({reason}): give another --host or --port") from None
+        raise OSError(f"cannot listen on {host!r}, port {port} ({reason}): use another --host or --port") from None
 
 
 def create_buckets(storage: Storage, settings: Settings, names: Iterable[str]) -> None:

@@ -1,11 +1,10 @@
-"""The hook: an Airflow connection as an OSS client."""
+"""The hook: OSS clients from an Airflow connection."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -17,27 +16,33 @@ from airflow_provider_oss_resume.exceptions import (
     NotFoundError,
     OSSResumeError,
 )
+from airflow_provider_oss_resume.hooks.connection.alibaba_names import AlibabaNames
+from airflow_provider_oss_resume.hooks.connection.amazon_names import AmazonNames
 
 if TYPE_CHECKING:
-    from airflow_provider_oss_resume.hooks.settings import ConnectionSettings
+    from airflow_provider_oss_resume.hooks.connection.connection_settings import ConnectionSettings
     from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
-    from airflow_provider_oss_resume.oss.encryption import MasterKey
+    from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey
 
 log = logging.getLogger(__name__)
 
 _TEST_KEY = "airflow-provider-oss-resume/connection-test"
 
 
-class OSSResumeHook(BaseHook):
-    """Hold the credentials of an Airflow connection and make OSS clients of it.
+class OSSResumeHook(AlibabaNames, AmazonNames, BaseHook):
+    """Make OSS clients from an Airflow connection.
 
-    Reads connections of its own type ``oss_resume`` and of the official provider's
-    type ``oss`` alike. The connection is looked up when it is first needed.
+    Reads connections of type ``oss_resume``, and of type ``oss`` of the official provider. The connection is
+    read when it is first needed.
+
+    The methods for objects are in :mod:`.object_methods` and :mod:`.transfer_methods`; those with the names of the
+    official provider and of Amazon's are in :mod:`.alibaba_names` and :mod:`.amazon_names`.
 
     :param oss_conn_id: id of the connection.
-    :param credentials_provider: gives the credentials instead of the connection: an object that has
-        ``get_credentials()`` or ``get_credential()``, as those of the official SDKs, or the dotted path
-        of one or of what makes one.
+    :param region: replaces the region of the connection, as in the official provider's hook.
+    :param credentials_provider: replaces the credentials of the connection. It is an object with
+        ``get_credentials()`` or ``get_credential()``, as in the official SDKs, or the dotted path of such an
+        object, or of a class or function that returns one.
     """
 
     conn_name_attr = "oss_conn_id"
@@ -46,18 +51,24 @@ class OSSResumeHook(BaseHook):
     hook_name = "Alibaba Cloud OSS (resumable)"
 
     def __init__(
-        self, oss_conn_id: str = default_conn_name, *, credentials_provider: object = None, **kwargs: Any
+        self,
+        oss_conn_id: str = default_conn_name,
+        *,
+        region: str | None = None,
+        credentials_provider: object = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.oss_conn_id = oss_conn_id
+        self._region = region
         self._credentials_provider = credentials_provider
         self._settings: ConnectionSettings | None = None
 
     @property
     def settings(self) -> ConnectionSettings:
-        """Return what the connection says.
+        """Return the settings of the connection.
 
-        :raises ConfigurationError: it lacks something that is needed.
+        :raises ConfigurationError: a setting is missing or wrong.
         """
         if self._settings is None:
             self._settings = self._read_settings()
@@ -65,21 +76,25 @@ class OSSResumeHook(BaseHook):
 
     @property
     def bucket(self) -> str | None:
-        """Return the default bucket: the connection's schema field."""
+        """Return the default bucket, which is the schema field of the connection."""
         return self.settings.bucket
 
+    def get_default_region(self) -> str | None:
+        """Return the region; ``None`` where only the endpoint names it."""
+        return self.settings.service.region
+
     def get_conn(self) -> OSSClient:
-        """Return a client for the connection; close it when done.
+        """Return a client for the connection. The caller closes it.
 
         :raises ConfigurationError: endpoint, region or key cannot work.
         """
         return self.get_client()
 
     def get_client(self, retry: RetryPolicy | None = None, *, request_payer: bool = False) -> OSSClient:
-        """Return a client for the connection; close it when done.
+        """Return a client for the connection. The caller closes it.
 
         :param retry: how requests are retried; for up to ten minutes by default.
-        :param request_payer: pay for the requests to buckets whose owner wants that of others.
+        :param request_payer: pay for requests to buckets with requester pays.
         """
         from airflow_provider_oss_resume.oss import OSSClient
 
@@ -87,11 +102,11 @@ class OSSResumeHook(BaseHook):
         try:
             network = _network(settings)
             return OSSClient(
-                settings.endpoint,
+                settings.service.endpoint,
                 self._credentials(settings, network),
-                settings.region,
-                signature_version=settings.signature_version,
-                addressing_style=settings.addressing_style,
+                settings.service.region,
+                signature_version=settings.service.signature_version,
+                addressing_style=settings.service.addressing_style,
                 network=network,
                 retry=retry,
                 request_payer=request_payer,
@@ -101,17 +116,17 @@ class OSSResumeHook(BaseHook):
 
     @property
     def master_key(self) -> MasterKey:
-        """Return the key of the connection that objects are encrypted with on the client's side.
+        """Return the master key of client-side encryption.
 
         :raises ConfigurationError: the connection has none, or it cannot be read.
         """
-        from airflow_provider_oss_resume.oss.encryption import RSAMasterKey
+        from airflow_provider_oss_resume.oss.client_encryption.encryption import RSAMasterKey
 
         keys = self.settings.encryption
         if keys is None:
             raise ConfigurationError(
                 f"connection {self.oss_conn_id!r} has no key for client-side encryption: "
-                "put an RSA key in PEM form into its extra as cse_public_key, and as cse_private_key to resume"
+                "set an RSA key in PEM form in its extra as cse_public_key, and as cse_private_key to resume"
             )
         try:
             return RSAMasterKey(
@@ -126,7 +141,7 @@ class OSSResumeHook(BaseHook):
 
     @property
     def checkpoint_keys(self) -> list[str]:
-        """Return the Fernet keys for checkpoints: those of the connection, else of Airflow's configuration."""
+        """Return the Fernet keys for checkpoints, of the connection or else of Airflow's configuration."""
         from airflow.providers.common.compat.sdk import conf
 
         from airflow_provider_oss_resume.stores.encrypted import read_keys
@@ -134,7 +149,7 @@ class OSSResumeHook(BaseHook):
         return read_keys(self.settings.checkpoint_keys or conf.get("oss_resume", "checkpoint_keys", fallback="") or "")
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say whether OSS takes the key, and whether the bucket exists if one is named."""
+        """Return whether OSS accepts the key and the bucket exists, and a message."""
         from airflow_provider_oss_resume.oss import RetryPolicy
 
         try:
@@ -145,8 +160,8 @@ class OSSResumeHook(BaseHook):
             return False, str(error)
 
     def _require_keys_for_encryption(self) -> None:
+        from airflow_provider_oss_resume.checkpoint.store import NoStore
         from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
-        from airflow_provider_oss_resume.upload.store import NoStore
 
         if self.settings.encryption is not None:
             _ = self.master_key
@@ -164,37 +179,34 @@ class OSSResumeHook(BaseHook):
             if error.code == "NoSuchBucket":
                 raise
         except AccessDeniedError as error:
-            # OSS says "access denied" of a bucket in another region too, and names its endpoint.
-            if error.code != "AccessDenied" or "Endpoint" in error.details.extra:
+            # OSS sends AccessDenied for a bucket in another region too, and usually adds its endpoint.
+            elsewhere = "Endpoint" in error.details.extra or "specified endpoint" in error.details.message
+            if error.code != "AccessDenied" or elsewhere:
                 raise
-            return f"{client.endpoint} takes the access key; its RAM policy does not allow to look further"
-        return f"{client.endpoint} takes the access key" + (f", bucket {bucket} exists" if bucket else "")
+            return f"{client.endpoint} accepts the access key; its RAM policy does not permit further checks"
+        return f"{client.endpoint} accepts the access key" + (f", bucket {bucket} exists" if bucket else "")
 
     def _credentials(self, settings: ConnectionSettings, network: NetworkSettings) -> object:
-        from airflow_provider_oss_resume.oss.credential_sources import load_provider, make_provider
+        from airflow_provider_oss_resume.oss.credentials import load_provider, make_provider
 
         given = self._credentials_provider
         if given is not None:
             return load_provider(given) if isinstance(given, str) else given
-        source = replace(
-            settings.source,
-            access_key_id=settings.access_key_id,
-            access_key_secret=settings.access_key_secret,
-            security_token=settings.security_token or "",
-        )
-        return make_provider(source, network)
+        return make_provider(settings.credentials, network)
 
     def _read_settings(self) -> ConnectionSettings:
-        from airflow_provider_oss_resume.hooks.authentication import SOURCE_NAMES
-        from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
+        from airflow_provider_oss_resume.hooks.connection.authentication import SOURCE_NAMES
+        from airflow_provider_oss_resume.hooks.connection.connection_settings import ConnectionFields, read_settings
 
         connection = self.get_connection(_require_id(self.oss_conn_id))
         extra, replaced = _extra_of(connection), self._credentials_provider is not None
         if replaced and isinstance(extra, dict):
-            # What the connection says of credentials is neither needed nor used.
+            # The credentials of the connection are neither needed nor used.
             extra = {name: value for name, value in extra.items() if name not in SOURCE_NAMES}
             extra["auth_type"] = "provider"
-        _tell_unknown(self.oss_conn_id, extra)
+        _warn_unknown(self.oss_conn_id, extra)
+        if self._region and isinstance(extra, dict):
+            extra = {**extra, "region": self._region}
         return read_settings(
             ConnectionFields(
                 conn_id=self.oss_conn_id,
@@ -211,7 +223,7 @@ class OSSResumeHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the form fields for Airflow below 3.2; later versions read ``provider_info``."""
-        from airflow_provider_oss_resume.hooks.form import widgets
+        from airflow_provider_oss_resume.hooks.connection.form import widgets
 
         return widgets(provider_info.CONNECTION_FIELDS)
 
@@ -227,22 +239,24 @@ class OSSResumeHook(BaseHook):
 
 def _require_id(conn_id: object) -> str:
     if not isinstance(conn_id, str) or not conn_id.strip():
-        raise ConfigurationError(f"oss_conn_id is {conn_id!r}: give the id of a connection, such as 'oss_default'")
+        raise ConfigurationError(
+            f"oss_conn_id is {conn_id!r}: it must be the id of a connection, such as 'oss_default'"
+        )
     return conn_id
 
 
-def _tell_unknown(conn_id: str, extra: object) -> None:
-    from airflow_provider_oss_resume.hooks.names import unknown_names
+def _warn_unknown(conn_id: str, extra: object) -> None:
+    from airflow_provider_oss_resume.hooks.connection.names import unknown_names
 
     for name, meant in unknown_names(extra).items() if isinstance(extra, dict) else ():
         hint = f", did you mean {meant!r}?" if meant else ""
-        log.warning("connection %r: %r in its extra means nothing here%s", conn_id, name, hint)
+        log.warning("connection %r: %r in its extra is not used%s", conn_id, name, hint)
 
 
 def _extra_of(connection: Any) -> Any:
-    """Return what extra holds, a text that is no JSON as it is: Airflow makes an empty object of that.
+    """Return the extra of a connection. Text that is not JSON is returned as it is.
 
-    The upload would then go on with another endpoint, another key and no proxy.
+    Airflow returns an empty object for it, and the upload would use another endpoint, another key and no proxy.
     """
     found, text = connection.extra_dejson, connection.extra
     if found == {} and isinstance(text, str) and text.strip():
@@ -254,18 +268,12 @@ def _extra_of(connection: Any) -> Any:
 
 
 def _network(settings: ConnectionSettings) -> NetworkSettings:
-    from airflow_provider_oss_resume.hooks.network import unused_proxy
-    from airflow_provider_oss_resume.oss import NetworkSettings
+    """Return the network settings, after a look at what only this worker knows: its files and its environment."""
+    from airflow_provider_oss_resume.hooks.connection.network import unused_proxy
 
-    if isinstance(settings.verify, str) and not os.path.exists(settings.verify):
-        raise ConfigurationError(f"no CA bundle at {settings.verify!r} on this worker: correct verify, or leave it out")
-    if settings.proxies is None and not settings.trust_env and (name := unused_proxy(settings.endpoint, os.environ)):
-        log.info('the proxy that %s names is not used: that takes "trust_env": true in the connection\'s extra', name)
-    return NetworkSettings(
-        connect_timeout=settings.connect_timeout,
-        send_timeout=settings.send_timeout,
-        read_timeout=settings.read_timeout,
-        verify=settings.verify,
-        proxies=settings.proxies,
-        trust_env=settings.trust_env,
-    )
+    network, endpoint = settings.network, settings.service.endpoint
+    if isinstance(network.verify, str) and not os.path.exists(network.verify):
+        raise ConfigurationError(f"no CA bundle at {network.verify!r} on this worker: correct verify, or remove it")
+    if network.proxies is None and not network.trust_env and (name := unused_proxy(endpoint, os.environ)):
+        log.info('the proxy in %s is not used: set "trust_env": true in the extra of the connection to use it', name)
+    return network

@@ -1,1 +1,1 @@
-"""Tasks that move files to OSS."""
+"""Operators that upload files to OSS."""

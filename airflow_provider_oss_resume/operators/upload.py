@@ -1,4 +1,4 @@
-"""Upload a file so that a retry goes on where the last try stopped."""
+"""The operator that uploads a file; a retry resumes where the last try stopped."""
 
 from __future__ import annotations
 
@@ -7,72 +7,68 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
-
-from airflow_provider_oss_resume.exceptions import OSSResumeError
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
-from airflow_provider_oss_resume.operators.arguments import (
-    choice_or_key,
-    mapping,
-    number_or,
-    path,
-    require_callable,
-    text,
-    texts,
-    truth,
-    whole_number,
-)
-from airflow_provider_oss_resume.operators.task import (
-    Observer,
-    counters_of,
-    go_on_if_worth_it,
-    identify,
-    leave_if_replaced,
-    owner_of,
-    publish,
-    require_hand_over,
-    watch_deadline,
-    watch_supervisor,
-)
-from airflow_provider_oss_resume.stores.choose import require_store
+from airflow_provider_oss_resume.operators.arguments.upload_arguments import DEFAULT_CONCURRENCY
+from airflow_provider_oss_resume.operators.arguments.values import StreamFunction, renderable, require_callable, truth
+from airflow_provider_oss_resume.operators.run_upload import upload_many_files, upload_one_file
+from airflow_provider_oss_resume.operators.selecting import SelectingOperator
+from airflow_provider_oss_resume.operators.tries.lineage import UploadLineage
+from airflow_provider_oss_resume.operators.tries.metrics import BatchObserver, Gauges, Observer
+from airflow_provider_oss_resume.operators.tries.reruns import DEFAULT_MAX_RERUNS, require_max_reruns
+from airflow_provider_oss_resume.operators.tries.task import Supervised
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_oss_resume.oss import OSSClient
-    from airflow_provider_oss_resume.oss.encryption import MasterKey
-    from airflow_provider_oss_resume.upload import (
-        Cancel,
-        CheckpointStore,
-        ObjectOptions,
-        Progress,
-        Uploader,
-        UploadRequest,
-    )
-
-DEFAULT_CONCURRENCY = 16
+    from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey
+    from airflow_provider_oss_resume.upload import CheckpointStore, Progress
 
 
-class ResumableUploadOperator(BaseOperator):
-    """Upload a local file to OSS; a retry sends only what the bucket does not hold yet.
+class ResumableUploadOperator(UploadLineage, SelectingOperator):
+    """Upload a file, or many, to OSS; a retry sends only what the bucket does not hold yet.
 
     The task succeeds once size and CRC-64 of the object, as OSS reports them, equal
     those of the bytes read from the source. It returns a dict to XCom: bucket, key,
     size, etag, crc64 (text), parts, parts_reused, bytes_sent, bytes_reused, resumed,
-    duration_s, upload_id.
+    skipped, duration_s, upload_id.
 
-    :param source: path of a file on the worker. (templated)
-    :param key: name of the object in the bucket. (templated)
-    :param bucket_name: default: the connection's schema field. (templated)
+    With many files the task returns bucket, prefix, files, sent, skipped, failed, bytes, bytes_sent, bytes_reused,
+    manifest_key, duration_s and the results of up to 100 files. A file that fails does not stop the others: the task
+    fails at the end with a table, and the retry sends what is missing.
+
+    :param source: path or ``file://`` URL of a file on the worker; ``~`` is its user's home. A list of paths, a
+        directory (with all below it) or a glob such as ``/exports/**/*.parquet`` names many files. An ``https://``
+        URL, and a URL that Airflow's object storage opens, such as ``s3://conn_id@bucket/key``, are read part by part
+        and never stored on disk; the URL of a directory ends in ``/``. ``oss://bucket/key`` is copied inside OSS, from
+        a bucket of the same region that the connection may read; with another ``source_conn_id`` its bytes pass the
+        worker. A named pipe is read as a stream, and so is what a
+        function ``source(context, jinja_env)`` returns: an iterator of bytes or a binary file object. A retry calls
+        the function again, reads the stream from its start and sends only what the bucket does not hold. (templated)
+    :param source_conn_id: connection of a remote source; default: the one in its URL. (templated)
+    :param key: the object's key, or ``oss://bucket/key``. The source's file name is appended to a key that
+        ends in ``/``. With many files it is a prefix, to which the relative path is appended, or a template with
+        ``{name}``, ``{stem}``, ``{suffix}``, ``{path}`` or ``{index}``. (templated)
+    :param bucket_name: default: the bucket in ``key``, else the connection's schema field. (templated)
     :param oss_conn_id: connection of type ``oss_resume`` or ``oss``. (templated)
     :param durable: keep a checkpoint across tries. Without one a failed upload is aborted. (templated)
     :param checkpoint_store: ``"task_state"`` (Airflow 3.3), ``"variable"``, ``"xcom"`` (under a task
-        upstream), or an object with ``load()``, ``save(text)`` and ``delete()``. ``"auto"`` takes the
+        upstream), or an object with ``load()``, ``save(text)`` and ``delete()``. ``"auto"`` uses the
         task state store where there is one, else a Variable.
-    :param part_size: bytes, 100 KiB to 5 GiB; default: from the file's size, at least 8 MiB. (templated)
-    :param max_concurrency: parts sent at the same time, at most, 1 to 256; how many pay is found out. (templated)
-    :param multipart_threshold: files below this many bytes go by one request; default 16 MiB. (templated)
-    :param replace: ``False`` fails if the object exists. (templated)
+    :param part_size: bytes, as a number or ``"8MiB"``; 100 KiB to 5 GiB; default: from the file's size, at
+        least 8 MiB. (templated)
+    :param max_concurrency: parts sent at the same time, at most, 1 to 256; adapted to the measured speed. (templated)
+    :param multipart_threshold: bytes; smaller files are sent by one request; default 16 MiB. (templated)
+    :param replace: ``False`` is short for ``if_exists="fail"``. (templated)
+    :param if_exists: what to do where the object exists: ``"overwrite"``, the default for one file;
+        ``"skip_same"``, the default for many files, which leaves an object of the same size and CRC-64; ``"fail"``,
+        which also leaves such an object and fails for any other; ``"skip"``. (templated)
+    :param include: patterns of the files to take from directories and globs; one without ``/`` is compared with the
+        file name, any other with the relative path. (templated)
+    :param exclude: patterns of the files to leave out. (templated)
+    :param symlinks: ``"follow"``, ``"skip"`` or ``"fail"``: what to do with symbolic links in directories.
+    :param if_empty: ``"fail"``, ``"skip"`` (the task is skipped) or ``"succeed"``, where no file matches.
+    :param manifest_key: key of a list of all files in JSON Lines, written after them. (templated)
+    :param success_object: write an empty object ``_SUCCESS`` under the prefix, last.
     :param content_type: default: from the key's ending. (templated)
     :param metadata: user metadata, names without ``x-oss-meta-``. (templated)
     :param headers: further headers, each sent where OSS accepts it. (templated)
@@ -84,67 +80,50 @@ class ResumableUploadOperator(BaseOperator):
     :param server_side_data_encryption: ``SM4``, with ``KMS``. (templated)
     :param callback: upload callback, with ``callbackUrl`` and ``callbackBody``. (templated)
     :param callback_vars: its variables, names starting with ``x:``. (templated)
-    :param traffic_limit: bits a second that OSS allows each request. (templated)
-    :param bandwidth_limit: bytes a second of all threads together, as a number or ``"10M"``, or by the
+    :param traffic_limit: bits per second that OSS allows each request. (templated)
+    :param bandwidth_limit: bytes per second of all sender threads together, as a number or ``"10M"``, or by the
         worker's time of day: ``"08:00,512K 19:00,10M 23:00,off"``. (templated)
     :param client_side_encryption: encrypt the object before it leaves the worker, as the official SDKs
         do: ``True`` with the RSA key of the connection, or a
-        :class:`~airflow_provider_oss_resume.oss.encryption.MasterKey`.
-    :param request_payer: pay for the requests to a bucket whose owner wants that of others.
-    :param sequential: send one part after the other, so that the finished object carries Content-MD5.
-    :param delete_upload_on_kill: throw the parts away when the task is killed by a person. Off,
-        because a pod eviction looks the same and would destroy hours of work.
-    :param verify_resume: read kept parts again to prove them. ``False`` trusts parts whose record,
-        listing and file times agree.
-    :param adopt_uploads: without a usable checkpoint, go on with an upload of this key that is in
-        progress in the bucket, where its parts are the source's.
-    :param upload_id: of an upload of this key to go on with where there is no checkpoint, whoever
-        began it. (templated)
-    :param callback_required: ``False`` makes a callback that OSS could not make a warning; else the task
-        fails for good, and says that the object is stored.
-    :param stop_before_timeout: stop handing out parts this long before ``execution_timeout``, so that
-        those under way are done and the retry has nothing to send twice; at least 5 seconds.
-    :param retry_from_progress: a try that sent at least one part and then failed is run again
-        without using up one of ``retries``; one that sent nothing counts, and one that failed because
-        the source changed or the object came out wrong.
+        :class:`~airflow_provider_oss_resume.oss.client_encryption.encryption.MasterKey`.
+    :param request_payer: pay for the requests to a requester-pays bucket.
+    :param sequential: send one part after the other, so that the object has Content-MD5.
+    :param delete_upload_on_kill: abort the upload when the task is stopped. Off by default, because a pod
+        eviction looks like a manual stop and would discard hours of work.
+    :param verify_resume: read kept parts of the source again to verify them. ``False`` trusts parts whose
+        record, listing and file times agree. (templated)
+    :param check_source_times: use the file's times to detect an edit. ``False`` is for volumes that change the
+        times of files that nobody edited: then only size and bytes are compared. Not with ``verify_resume=False``
+        or ``client_side_encryption``. (templated)
+    :param adopt_uploads: without a usable checkpoint, look for an upload of this key in progress in the
+        bucket, and resume it if its parts equal the source's. (templated)
+    :param upload_id: id of an upload of this key to resume if there is no checkpoint; any client may have
+        started it. (templated)
+    :param callback_required: ``True``: if OSS cannot make the callback, the task fails for good, and the error
+        says that the object is stored. ``False``: a failed callback is a warning. (templated)
+    :param stop_before_timeout: stop sending new parts this long before ``execution_timeout``, so that the parts
+        in flight finish and the retry does not send them again; at least 5 seconds.
+    :param retry_from_progress: run a try that sent at least one part and then failed again, without using up
+        one of ``retries``. A try that sent nothing uses one up, and so does one that failed because the source
+        changed or the object is wrong. A rerun waits as a retry does: ``retry_delay``,
+        ``retry_exponential_backoff``, ``max_retry_delay``.
+    :param max_reruns: upper bound of the reruns of ``retry_from_progress`` for each try, at least 1.
     :param progress_callback: called about once a second with a
         :class:`~airflow_provider_oss_resume.upload.Progress`.
     """
 
     template_fields: Sequence[str] = (
-        "source",
-        "key",
-        "bucket_name",
-        "oss_conn_id",
-        "part_size",
-        "max_concurrency",
-        "multipart_threshold",
-        "content_type",
-        "metadata",
-        "headers",
-        "acl",
-        "storage_class",
-        "tags",
-        "server_side_encryption",
-        "kms_key_id",
-        "server_side_data_encryption",
-        "callback",
-        "callback_vars",
-        "traffic_limit",
-        "bandwidth_limit",
-        "durable",
-        "replace",
-        "verify_resume",
-        "adopt_uploads",
-        "upload_id",
-        "callback_required",
+        *("source", "source_conn_id", "key", "multipart_threshold", "bandwidth_limit", "verify_resume"),
+        *("check_source_times", "adopt_uploads", "upload_id", "callback_required", "if_exists"),
+        *("include", "exclude", "manifest_key"),
+        *SelectingOperator.template_fields,
     )
-    ui_color = "#ffe3c2"
 
-    def __init__(  # noqa: PLR0915 - Airflow wants an attribute for each argument
+    # The arguments of the base are repeated here, because editors do not see what **kwargs passes on.
+    def __init__(
         self,
         *,
-        source: str | os.PathLike[str],
+        source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | StreamFunction,
         key: str,
         bucket_name: str | None = None,
         oss_conn_id: str = OSSResumeHook.default_conn_name,
@@ -172,180 +151,70 @@ class ResumableUploadOperator(BaseOperator):
         sequential: bool = False,
         delete_upload_on_kill: bool = False,
         verify_resume: bool | str = True,
+        check_source_times: bool | str = True,
         adopt_uploads: bool | str = True,
         upload_id: str | None = None,
         callback_required: bool | str = True,
         stop_before_timeout: timedelta | None = None,
         retry_from_progress: bool = False,
+        max_reruns: int = DEFAULT_MAX_RERUNS,
         progress_callback: Callable[[Progress], None] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        require_store(checkpoint_store)
-        require_hand_over(stop_before_timeout, self.execution_timeout)
+        super().__init__(
+            bucket_name=bucket_name,
+            oss_conn_id=oss_conn_id,
+            durable=durable,
+            checkpoint_store=checkpoint_store,
+            part_size=part_size,
+            max_concurrency=max_concurrency,
+            replace=replace,
+            content_type=content_type,
+            metadata=metadata,
+            headers=headers,
+            acl=acl,
+            storage_class=storage_class,
+            tags=tags,
+            server_side_encryption=server_side_encryption,
+            kms_key_id=kms_key_id,
+            server_side_data_encryption=server_side_data_encryption,
+            callback=callback,
+            callback_vars=callback_vars,
+            traffic_limit=traffic_limit,
+            delete_upload_on_kill=delete_upload_on_kill,
+            stop_before_timeout=stop_before_timeout,
+            **kwargs,
+        )
         require_callable("progress_callback", progress_callback)
-        self.source = source
+        self.source = renderable(source)
         self.key = key
-        self.bucket_name = bucket_name
-        self.oss_conn_id = oss_conn_id
-        self.durable = durable
-        self.checkpoint_store = checkpoint_store
-        self.part_size = part_size
-        self.max_concurrency = max_concurrency
         self.multipart_threshold = multipart_threshold
-        self.replace = replace
-        self.content_type = content_type
-        self.metadata = metadata
-        self.headers = headers
-        self.acl = acl
-        self.storage_class = storage_class
-        self.tags = tags
-        self.server_side_encryption = server_side_encryption
-        self.kms_key_id = kms_key_id
-        self.server_side_data_encryption = server_side_data_encryption
-        self.callback = callback
-        self.callback_vars = callback_vars
-        self.traffic_limit = traffic_limit
         self.bandwidth_limit = bandwidth_limit
         self.client_side_encryption = client_side_encryption
         self.request_payer = request_payer
         self.sequential = sequential
-        self.delete_upload_on_kill = truth("delete_upload_on_kill", delete_upload_on_kill)
         self.verify_resume = verify_resume
+        self.check_source_times = check_source_times
         self.adopt_uploads = adopt_uploads
         self.upload_id = upload_id
         self.callback_required = callback_required
-        self.stop_before_timeout = stop_before_timeout
         self.retry_from_progress = truth("retry_from_progress", retry_from_progress)
+        self.max_reruns = require_max_reruns(max_reruns)
         self.progress_callback = progress_callback
-        self._cancel: Cancel | None = None
-        self._kill_reason = ""
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def transfer(self, supervised: Supervised) -> dict[str, Any]:
         """Upload, and return what was done."""
-        from airflow_provider_oss_resume.upload import Cancel
+        from airflow_provider_oss_resume.remote_sources.choose import is_many
 
-        self._cancel, observer = Cancel(), Observer(self.progress_callback)
-        # Counted from here, as Airflow does: to ask it for the connection may take a while.
-        deadline = watch_deadline(self._cancel, self.stop_before_timeout, self.execution_timeout)
-        if self._kill_reason:  # killed while Airflow was still getting ready
-            self.on_kill()
-        try:
-            self._cancel.check()
-            return self._upload(context, self._cancel, observer, deadline)
-        except OSSResumeError as error:
-            leave_if_replaced(context["ti"])
-            if self.retry_from_progress and not self._kill_reason:
-                go_on_if_worth_it(error, observer, self.retry_delay)
-            if error.permanent:
-                raise AirflowFailException(str(error)) from error
-            raise
-        except BaseException:  # Airflow's timeouts are no Exceptions
-            leave_if_replaced(context["ti"])
-            raise
+        self.make_source(supervised.context)
+        hook = self.oss_hook()
+        store = self.store(supervised.context, hook)
+        gauges = Gauges(supervised.identity)
+        if is_many(self.source):
+            self._observer = batch = BatchObserver(self.progress_callback, gauges)
+            return upload_many_files(self, hook, store, batch, supervised)
+        self._observer = single = Observer(self.progress_callback, gauges)
+        return upload_one_file(self, hook, store, single, supervised)
 
-    def on_kill(self) -> None:
-        """Tell the upload to stop. No more than that: Airflow calls this from a signal handler."""
-        self._kill_reason = "the task was told to stop; its parts stay in the bucket for the next try"
-        if self.delete_upload_on_kill:
-            self._kill_reason = "the task was told to stop, and to throw its parts away"
-        if self._cancel is not None:
-            self._cancel.request(self._kill_reason, discard=self.delete_upload_on_kill)
-
-    def _upload(
-        self, context: Context, cancel: Cancel, observer: Observer, deadline: Callable[[], None]
-    ) -> dict[str, Any]:
-        from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
-
-        store = self._store(context)  # first: where it cannot work, nothing is asked of Airflow or OSS
-        hook, identity = OSSResumeHook(text("oss_conn_id", self.oss_conn_id) or ""), identify(context)
-        if store is not None and (keys := hook.checkpoint_keys):
-            store = EncryptedStore(store, keys)
-        request = self._request(text("bucket_name", self.bucket_name) or hook.bucket, self._master_key(hook))
-        # Among the headers it would go with those four requests that carry headers, and HEAD would be refused.
-        pays = truth("request_payer", self.request_payer) or request.options.names("x-oss-request-payer")
-        with hook.get_client(request_payer=pays) as client:
-            uploader = self._uploader(context, client, store, observer, deadline)
-            try:
-                result = uploader.upload(request, cancel)
-            except BaseException:  # Airflow's timeouts are no Exceptions
-                publish(observer.counters(), identity)
-                raise
-        publish(counters_of(result), identity)
-        return result.as_dict()
-
-    def _master_key(self, hook: OSSResumeHook) -> MasterKey | None:
-        wanted = choice_or_key("client_side_encryption", self.client_side_encryption)
-        return (hook.master_key if wanted else None) if isinstance(wanted, bool) else wanted
-
-    def _request(self, bucket: str | None, master_key: MasterKey | None) -> UploadRequest:
-        from airflow_provider_oss_resume.oss.addressing import require_bucket_name
-        from airflow_provider_oss_resume.upload import DEFAULT_MULTIPART_THRESHOLD, UploadRequest
-
-        limit = self.bandwidth_limit
-        return UploadRequest(
-            source=path("source", self.source),
-            bucket=require_bucket_name(bucket),
-            key=text("key", self.key) or "",
-            part_size=whole_number("part_size", self.part_size),
-            max_concurrency=number_or("max_concurrency", self.max_concurrency, DEFAULT_CONCURRENCY),
-            multipart_threshold=number_or("multipart_threshold", self.multipart_threshold, DEFAULT_MULTIPART_THRESHOLD),
-            bandwidth_limit=text("bandwidth_limit", limit if limit is None else str(limit)),
-            verify_resume=truth("verify_resume", self.verify_resume),
-            sequential=truth("sequential", self.sequential),
-            upload_id=text("upload_id", self.upload_id),
-            callback_required=truth("callback_required", self.callback_required),
-            adopt_uploads=truth("adopt_uploads", self.adopt_uploads),
-            master_key=master_key,
-            options=self._options(),
-        )
-
-    def _options(self) -> ObjectOptions:
-        from airflow_provider_oss_resume.upload import ObjectOptions
-
-        return ObjectOptions(
-            content_type=text("content_type", self.content_type),
-            metadata=texts("metadata", self.metadata),
-            headers=texts("headers", self.headers),
-            acl=text("acl", self.acl),
-            storage_class=text("storage_class", self.storage_class),
-            tags=texts("tags", self.tags),
-            server_side_encryption=text("server_side_encryption", self.server_side_encryption),
-            kms_key_id=text("kms_key_id", self.kms_key_id),
-            server_side_data_encryption=text("server_side_data_encryption", self.server_side_data_encryption),
-            callback=mapping("callback", self.callback),
-            callback_vars=texts("callback_vars", self.callback_vars),
-            traffic_limit=whole_number("traffic_limit", self.traffic_limit),
-            replace=truth("replace", self.replace),
-        )
-
-    def _store(self, context: Context) -> CheckpointStore | None:
-        from airflow_provider_oss_resume.stores.choose import choose_store
-
-        return (
-            choose_store(self.checkpoint_store, identify(context), context) if truth("durable", self.durable) else None
-        )
-
-    def _uploader(
-        self,
-        context: Context,
-        client: OSSClient,
-        store: CheckpointStore | None,
-        observer: Observer,
-        deadline: Callable[[], None],
-    ) -> Uploader:
-        from airflow_provider_oss_resume.upload import Uploader
-
-        checks = (watch_supervisor(), deadline)
-
-        def watch() -> None:
-            for check in checks:
-                check()
-
-        return Uploader(
-            client,
-            store,
-            owner=owner_of(identify(context), context["ti"].try_number),
-            progress=observer,
-            watch=watch,
-        )
+    def make_source(self, context: Context) -> None:
+        """Set ``source`` where only the running task knows it."""

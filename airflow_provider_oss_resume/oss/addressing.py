@@ -1,8 +1,7 @@
-"""Where a bucket is: endpoints, address styles, URLs and the names OSS accepts.
+"""Endpoints, address styles, URLs, and the bucket and key names that OSS accepts.
 
-Three styles (oss-protocol.md section 1): ``virtual`` puts the bucket before the
-host, ``path`` before the key (IP addresses, localhost, or asked for), ``cname``
-leaves it out because the domain is bound to one bucket. The signed resource is
+Three styles (oss-protocol.md section 1): ``virtual`` puts the bucket before the host, ``path`` before the
+key, ``cname`` leaves it out because the domain is bound to one bucket. The signed resource is
 ``/bucket/key`` in all three.
 """
 
@@ -16,22 +15,23 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import limits
-from airflow_provider_oss_resume.oss.signing import quote
+from airflow_provider_oss_resume.oss.endpoints import full_host, known_endpoint, without_bucket
+from airflow_provider_oss_resume.oss.http.percent_encoding import quote
 
 STYLES = ("auto", "virtual", "path", "cname")
 
 _EXAMPLE = "https://oss-cn-hangzhou.aliyuncs.com"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
-_NUMBER_AT_THE_END = re.compile(r"(.*\.)?[0-9]+")  # no name ends so: an IP address with a slip in it
+_ENDS_WITH_NUMBER = re.compile(r"(.*\.)?[0-9]+")  # no domain does: an IP address with a typo
+_FOREIGN_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_PUBLIC_HOST = re.compile(r"oss-(?P<region>[a-z0-9-]+?)(-internal)?\.aliyuncs\.com")
-_DUAL_STACK_HOST = re.compile(r"(?P<region>[a-z0-9-]+)\.oss\.aliyuncs\.com")
-_BUCKET_IN_HOST = re.compile(r"[a-z0-9-]+\.(?P<endpoint>(oss-[a-z0-9-]+|[a-z0-9-]+\.oss)\.aliyuncs\.com)")
+# What people write in place of "https://", several times over: "https//", "https:/", "http:", "://", "ftp://".
+_SCHEME_LIKE = re.compile(r"(https?(:/*|;/+|/+)|[a-z][a-z0-9+.]*:/+|[:;]?/+)+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Address one OSS endpoint.
+    """Hold the address of an endpoint.
 
     :param scheme: ``http`` or ``https``.
     :param netloc: host, with its port where one is given.
@@ -42,8 +42,13 @@ class Endpoint:
     netloc: str
     style: str
 
+    @property
+    def host(self) -> str:
+        """Return the host in lower case, without a port."""
+        return urlsplit(str(self)).hostname or ""
+
     def url(self, bucket: str | None, key: str | None, query: Mapping[str, str]) -> str:
-        """Return the URL of a request; an empty query value is written as the bare name."""
+        """Return the URL of a request. A query name with an empty value is written without ``=``."""
         host, path = self.netloc, f"/{quote(key, safe='/') if key else ''}"
         if bucket and self.style == "virtual":
             host = f"{bucket}.{host}"
@@ -53,68 +58,91 @@ class Endpoint:
         return f"{self.scheme}://{host}{path}" + (f"?{'&'.join(pairs)}" if pairs else "")
 
     def __str__(self) -> str:
-        """Return scheme and host, as a person writes an endpoint."""
+        """Return scheme and host."""
         return f"{self.scheme}://{self.netloc}"
 
 
 def parse_endpoint(text: object, style: str = "auto") -> Endpoint:
     """Return the endpoint that ``text`` names.
 
-    :param text: such as ``https://oss-cn-hangzhou.aliyuncs.com``; a scheme, a host and nothing behind it.
-    :param style: one of :data:`STYLES`; ``auto`` means path style for IP addresses and localhost, else virtual host.
-    :raises ConfigurationError: the text is no such endpoint.
+    :param text: such as ``https://oss-cn-hangzhou.aliyuncs.com``: scheme and host, with a port if needed.
+    :param style: one of :data:`STYLES`; ``auto`` is ``path`` for IP addresses and localhost, else ``virtual``.
+    :raises ConfigurationError: the text is not an endpoint; the message has a corrected one.
     """
     if style not in STYLES:
         raise ConfigurationError(f"unknown addressing style {style!r}: use one of {', '.join(STYLES)}")
     if not isinstance(text, str):
-        raise ConfigurationError(f"endpoint {text!r} is no text: write it as {_EXAMPLE}")
+        raise ConfigurationError(f"endpoint {text!r} must be a string: write it as {_EXAMPLE}")
     parts = _split(text.strip())
     host = parts.hostname or ""
     if style == "auto":
         style = "path" if _is_local(host) else "virtual"
     elif style == "virtual" and _is_address(host):
-        raise ConfigurationError(
-            f"endpoint {text!r} is an IP address, before which no bucket can stand: use style 'path'"
-        )
+        raise ConfigurationError(f"endpoint {text!r} is an IP address: use style 'path', no bucket can precede it")
     return Endpoint(parts.scheme, parts.netloc, style)
 
 
 def _split(text: str) -> SplitResult:
     if not text:
         raise ConfigurationError(f"no endpoint: write it as {_EXAMPLE}")
-    if "@" in text:  # first of all, because the other messages show the text
-        raise ConfigurationError("the endpoint holds a user name or password: put the access key into the connection")
-    parts = _parse(text)
-    if parts.scheme not in ("http", "https"):
-        bare = text.partition("://")[2] or text
+    if "@" in text:  # before all other checks, because their messages show the text
         raise ConfigurationError(
-            f"endpoint {text!r} does not begin with http:// or https://: write it as https://{bare}"
+            "the endpoint contains a user name or password: put the access key into the connection"
         )
-    if not _is_host(parts.hostname or ""):
-        raise ConfigurationError(f"endpoint {text!r} has no legal host: write it as {_EXAMPLE}")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ConfigurationError(f"endpoint {text!r} has more than a host: write {parts.scheme}://{parts.netloc}")
-    if found := _BUCKET_IN_HOST.fullmatch(parts.hostname or ""):
+    if text.lower().startswith("oss://"):
+        bucket = text[6:].partition("/")[0]
         raise ConfigurationError(
-            f"endpoint {text!r} has a bucket in it: "
-            f"write {parts.scheme}://{found['endpoint']} and give the bucket as bucket_name"
+            f"endpoint {text!r} is the URL of a bucket: write {_EXAMPLE}, and {bucket!r} as bucket_name"
         )
-    return parts
+    wrong, bucket = _fault(text)
+    if wrong:
+        advice = f"write it as {_corrected(text)}" + (f", and give {bucket!r} as bucket_name" if bucket else "")
+        raise ConfigurationError(f"endpoint {text!r} {wrong}: {advice}")
+    return urlsplit(text)
 
 
-def _parse(text: str) -> SplitResult:
+def _fault(text: str) -> tuple[str, str]:
+    """Return what is wrong with an endpoint, empty if nothing is, and the bucket in it."""
+    if not text.lower().startswith(("http://", "https://")):
+        return "does not start with http:// or https://", ""
     try:
         parts = urlsplit(text)
-        legal = parts.port != 0  # reading the port is what checks it
+        legal = parts.port != 0  # reading the port checks it
     except ValueError:
         legal = False
     if not legal:
-        raise ConfigurationError(f"endpoint {text!r} has no legal host or port: write it as {_EXAMPLE}")
-    return parts
+        return "has no legal host or port", ""
+    return _fault_of_parts(parts)
+
+
+def _fault_of_parts(parts: SplitResult) -> tuple[str, str]:
+    host = parts.hostname or ""
+    if not _is_host(host) or (host in ("http", "https") and parts.path.startswith("//")):
+        return "has no legal host", ""
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        return "has more than a host", ""
+    if without_bucket(host):
+        name = host.partition(".")[0]
+        return ("has a bucket in it", name) if _BUCKET.fullmatch(name) else ("has a name before the endpoint", "")
+    if parts.port is None and full_host(host):
+        return "has only the first part of a host", ""
+    return "", ""
+
+
+def _corrected(text: str) -> str:
+    """Return what the user probably meant. It is an endpoint in any case."""
+    found = _SCHEME_LIKE.match(text)
+    schemes = re.findall(r"https?", found[0].lower()) if found else []
+    rest = re.split(r"[/?#]", text[found.end() if found else 0 :], maxsplit=1)[0]
+    host, colon, port = rest.partition(":")
+    host = host.lower().strip(".")
+    host = without_bucket(host) or full_host(host) or host
+    corrected = f"{'http' if schemes[-1:] == ['http'] else 'https'}://{host}{colon}{port}"
+    return _EXAMPLE if _fault(corrected)[0] else corrected
 
 
 def _is_host(host: str) -> bool:
-    return _is_address(host) or bool(_HOST.fullmatch(host) and not _NUMBER_AT_THE_END.fullmatch(host))
+    return _is_address(host) or bool(_HOST.fullmatch(host) and not _ENDS_WITH_NUMBER.fullmatch(host))
 
 
 def _is_local(host: str) -> bool:
@@ -130,21 +158,21 @@ def _is_address(host: str) -> bool:
 
 
 def region_of(endpoint: Endpoint) -> str | None:
-    """Return the region an endpoint names, or ``None`` where it names none.
+    """Return the region to sign for that an endpoint names, or ``None``.
 
-    Accelerate endpoints, custom domains and IP addresses do not tell their region.
+    Transfer acceleration, custom domains and IP addresses do not name one.
     """
-    host = urlsplit(str(endpoint)).hostname or ""
-    if host.startswith("oss-accelerate"):
-        return None
-    found = _PUBLIC_HOST.fullmatch(host) or _DUAL_STACK_HOST.fullmatch(host)
-    return found["region"] if found else None
+    known = known_endpoint(endpoint.host)
+    return known.region if known else None
 
 
 def require_bucket_name(bucket: object) -> str:
-    """Return the bucket name, or raise :class:`ConfigurationError` if OSS cannot have such a bucket."""
+    """Return the bucket name.
+
+    :raises ConfigurationError: it is missing, or OSS does not accept it.
+    """
     if not bucket:
-        raise ConfigurationError("no bucket: give bucket_name, or set the bucket in the connection's schema field")
+        raise ConfigurationError("no bucket: set bucket_name, or the schema field of the connection")
     if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
         raise ConfigurationError(
             f"illegal bucket name {bucket!r}: 3 to 63 lower-case letters, digits and hyphens, no hyphen at either end"
@@ -152,19 +180,38 @@ def require_bucket_name(bucket: object) -> str:
     return bucket
 
 
+def refuse_foreign_url(key: str) -> None:
+    """Refuse a key that is the URL of another service: stored as it is, nobody would find the object.
+
+    :raises ConfigurationError: it is such a URL.
+    """
+    found = _FOREIGN_URL.match(key)
+    if found and found[0].lower() != "oss://":
+        raise ConfigurationError(f"key {key!r:.80} is a URL of {found[0]!r}: write the key alone, or oss://bucket/key")
+
+
 def require_key(key: object) -> str:
-    """Return the object key, or raise :class:`ConfigurationError` if OSS cannot have such a key."""
+    """Return the object key.
+
+    :raises ConfigurationError: it is missing, or OSS does not accept it.
+    """
     if not key:
-        raise ConfigurationError("no key: give the object's full name in the bucket, such as 'exports/orders.parquet'")
+        raise ConfigurationError(
+            "no key: set the full name of the object in the bucket, such as 'exports/orders.parquet'"
+        )
     if not isinstance(key, str):
-        raise ConfigurationError(f"illegal key {key!r}, a {type(key).__name__}: give a text")
+        raise ConfigurationError(f"illegal key {key!r}, a {type(key).__name__}: it must be a string")
     if key[0] in "/\\":
-        legal = key.lstrip("/\\")
-        raise ConfigurationError(f"illegal key {key!r}: it may not start with '/' or a backslash; write {legal!r}")
+        legal = key.lstrip("/\\") or "exports/orders.parquet"
+        raise ConfigurationError(
+            f"illegal key {key!r:.60}: it must not start with '/' or a backslash; write {legal!r:.60}"
+        )
     try:
         length = len(key.encode())
     except UnicodeEncodeError:
-        raise ConfigurationError(f"illegal key {key!r}: it is not valid Unicode") from None
+        raise ConfigurationError(
+            f"illegal key {key!r}: it is not valid Unicode, which happens to a file name that is not UTF-8"
+        ) from None
     if length > limits.MAX_KEY_BYTES:
-        raise ConfigurationError(f"key {key[:60]!r}... has {length} bytes: OSS takes {limits.MAX_KEY_BYTES}")
+        raise ConfigurationError(f"key {key[:60]!r}... has {length} bytes: OSS accepts up to {limits.MAX_KEY_BYTES}")
     return key

@@ -1,4 +1,4 @@
-"""The server's time, which is the one a signature is judged by."""
+"""The server's time. OSS compares it with the time in a signature."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 
 class ServerClock:
-    """Tell the time as the server has it: this machine's, until the server says that it is off."""
+    """Return the server's time: the local time until an error reply shows that it is wrong."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -19,5 +19,8 @@ class ServerClock:
         return datetime.fromtimestamp(self._clock() + self._offset, timezone.utc)
 
     def set(self, server_time: float) -> None:
-        """Correct the clock by what the server says its time is, in epoch seconds."""
+        """Correct the clock.
+
+        :param server_time: epoch seconds by the server's clock.
+        """
         self._offset = server_time - self._clock()

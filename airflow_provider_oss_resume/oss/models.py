@@ -1,4 +1,4 @@
-"""What OSS says, as values."""
+"""Objects, parts and uploads as values."""
 
 from __future__ import annotations
 
@@ -8,21 +8,39 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Describe one part of a multipart upload, as sent or as listed.
+    """Describe one part of a multipart upload, as sent or listed.
 
     :param etag: upper-case hexadecimal MD5 of the part, without quotes.
-    :param crc64: CRC-64 as OSS computed it; ``None`` where it reports none (UploadPartCopy).
+    :param crc64: CRC-64 as OSS computed it; ``None`` if it reports none (UploadPartCopy).
+    :param last_modified: ISO-8601 as listed; empty for a part that was sent.
     """
 
     number: int
     size: int
     etag: str
     crc64: int | None = None
+    last_modified: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadListing:
+    """Describe an upload as ListParts does.
+
+    :param is_encrypted: whether its client encrypts it (``ClientEncryptionKey`` is listed).
+    :param last_modified: when the latest part arrived, ISO-8601 in UTC; empty without parts.
+    """
+
+    parts: tuple[Part, ...]
+    is_encrypted: bool
+    last_modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class MultipartUpload:
-    """Describe an upload in progress; ``initiated`` is ISO-8601 as listed."""
+    """Describe an upload in progress.
+
+    :param initiated: ISO 8601 time, as listed.
+    """
 
     key: str
     upload_id: str
@@ -31,10 +49,10 @@ class MultipartUpload:
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """Say what a write made: PutObject, Complete, Copy or Append.
+    """Describe the object that a write stored.
 
-    :param crc64: of the whole object; ``None`` where OSS reports none.
-    :param callback_body: what the callback server answered, when a callback was asked for.
+    :param crc64: of the whole object; ``None`` if OSS reports none.
+    :param callback_body: reply of the callback server, if the write had a callback.
     """
 
     etag: str
@@ -66,7 +84,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class ListedObject:
-    """Describe an object as a listing does."""
+    """Describe an object in a listing."""
 
     key: str
     size: int

@@ -1,4 +1,4 @@
-"""What the headers of a reply say, checked as far as a client can."""
+"""Values and checks of reply headers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from airflow_provider_oss_resume.exceptions import ConfigurationError, IntegrityError, TransportError
 from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
 from airflow_provider_oss_resume.oss.crc64 import crc64 as crc64_of
-from airflow_provider_oss_resume.oss.messages import Body, HTTPReply
+from airflow_provider_oss_resume.oss.http.messages import Body, HTTPReply
+from airflow_provider_oss_resume.oss.http.percent_encoding import quote
 from airflow_provider_oss_resume.oss.models import ObjectInfo, StoredObject
-from airflow_provider_oss_resume.oss.signing import quote
 from airflow_provider_oss_resume.oss.xml import strip_etag
 
 _CRC = "x-oss-hash-crc64ecma"
@@ -17,7 +17,7 @@ _METADATA = "x-oss-meta-"
 
 
 def object_info(headers: Mapping[str, str]) -> ObjectInfo:
-    """Return what the headers of a GetObject or HeadObject reply say of the object."""
+    """Return the object that the headers of a GetObject or HeadObject reply describe."""
     return ObjectInfo(
         size=_number(headers.get("content-length", ""), "content-length"),
         etag=strip_etag(headers.get("etag", "")),
@@ -32,9 +32,9 @@ def object_info(headers: Mapping[str, str]) -> ObjectInfo:
 
 
 def stored_object(reply: HTTPReply, etag: str | None = None) -> StoredObject:
-    """Return what a write's reply says it stored.
+    """Return the object that the reply to a write describes.
 
-    :param etag: from the reply's document; without one the body is a callback server's.
+    :param etag: from the reply's document. Without it the body is that of the callback server.
     """
     return StoredObject(
         etag=etag or strip_etag(reply.headers.get("etag", "")),
@@ -46,39 +46,44 @@ def stored_object(reply: HTTPReply, etag: str | None = None) -> StoredObject:
 
 
 def crc_header(reply: HTTPReply) -> int | None:
-    """Return the CRC-64 a reply reports, if it does."""
+    """Return the CRC-64 in a reply, ``None`` without one."""
     return _crc(reply.headers)
 
 
 def etag_header(reply: HTTPReply) -> str:
-    """Return the ETag of a part, without which it could not be completed."""
+    """Return the ETag of a part, which Complete needs.
+
+    :raises TransportError: the reply has none.
+    """
     etag = strip_etag(reply.headers.get("etag", ""))
     if not etag:
-        raise TransportError("reply has no ETag: a proxy may stand between here and OSS")
+        raise TransportError("the reply has no ETag: perhaps a proxy answered instead of OSS")
     return etag
 
 
 def require_sent(reply: HTTPReply, body: bytes | Body, what: str) -> None:
-    """Raise :class:`IntegrityError` if OSS reports another CRC-64 than that of the bytes sent."""
-    theirs = crc_header(reply)
-    ours = crc64_of(body) if isinstance(body, (bytes, bytearray, memoryview)) else getattr(body, "crc64", None)
-    if theirs is not None and ours is not None and theirs != ours:
+    """Raise :class:`IntegrityError` if OSS reports another CRC-64 than that of the sent bytes."""
+    in_oss = crc_header(reply)
+    # A Body computes its CRC-64 while it is sent, so no part is read twice.
+    at_source = crc64_of(body) if isinstance(body, (bytes, bytearray, memoryview)) else getattr(body, "crc64", None)
+    # Both may be missing: a proxy may drop the header, and not every body computes a checksum.
+    if in_oss is not None and at_source is not None and in_oss != at_source:
         raise IntegrityError(
-            f"{what} has CRC-64 {theirs} in OSS but {ours} at the source (request id {_request_id(reply)}): "
-            "bytes changed on the way or while they were read"
+            f"{what} has CRC-64 {in_oss} in OSS but {at_source} at the source (request id {_request_id(reply)}): "
+            "bytes changed in transit or while they were read"
         )
 
 
 def require_advance(operation: str, marker: object, following: object) -> None:
-    """Raise :class:`TransportError` if a listing goes round in a circle, as behind a cache that ignores queries."""
+    """Raise :class:`TransportError` if a listing repeats a page, as behind a cache that ignores the query."""
     if marker == following:
-        raise TransportError(f"{operation} answered the same page twice, at {marker!r}")
+        raise TransportError(f"{operation} returned the same page twice, at {marker!r}")
 
 
 def copy_source(source: tuple[str, str]) -> str:
     """Return the value of ``x-oss-copy-source``.
 
-    :raises ConfigurationError: OSS cannot have such an object.
+    :raises ConfigurationError: OSS does not accept the name of the bucket or object.
     """
     bucket, key = source
     return f"/{require_bucket_name(bucket)}/{quote(require_key(key), safe='/')}"
@@ -87,11 +92,13 @@ def copy_source(source: tuple[str, str]) -> str:
 def require_range(first: object, last: object) -> None:
     """Raise :class:`ConfigurationError` unless these are the first and last byte of a range.
 
-    OSS ignores a range that is none, and copies or sends the whole object.
+    OSS ignores an illegal range, and copies or sends the whole object.
     """
     whole = all(isinstance(one, int) and not isinstance(one, bool) for one in (first, last))
     if not whole or not 0 <= first <= last:  # type: ignore[operator]
-        raise ConfigurationError(f"illegal range of bytes {first!r} to {last!r}: give first and last, counted from 0")
+        raise ConfigurationError(
+            f"illegal range of bytes {first!r} to {last!r}: use first and last byte, counted from 0"
+        )
 
 
 def _crc(headers: Mapping[str, str]) -> int | None:
@@ -101,7 +108,7 @@ def _crc(headers: Mapping[str, str]) -> int | None:
 
 def _number(text: str, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise TransportError(f"reply has header {name}: {text[:40]!r} where a number was expected")
+        raise TransportError(f"the reply has header {name}: {text[:40]!r}, which is not a number")
     return int(text)
 
 

@@ -1,10 +1,8 @@
-"""One call to OSS: signed, sent, checked, and sent again where that can help.
+"""One call to OSS: sign, send, check the reply, retry.
 
-Around each request stand three loops. The retrier's repeats what a later
-attempt may mend. Inside it, two corrections happen at most once a call and cost
-no wait: the clock is set by the server's when OSS says it is off, and the
-credentials provider is asked to renew an expired token. Both keep the upload id
-valid, so a long upload goes on under the new token.
+The retrier repeats a request whose error may pass. Inside each attempt two corrections are possible, each
+at most once per call and without a wait: a wrong clock is corrected by the server's time, and an expired
+token is renewed. The upload id stays valid with the new token, so a long upload continues.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from airflow_provider_oss_resume.exceptions import (
@@ -22,14 +21,14 @@ from airflow_provider_oss_resume.exceptions import (
     UploadCancelled,
 )
 from airflow_provider_oss_resume.oss.clock import ServerClock
-from airflow_provider_oss_resume.oss.credentials import Credentials, SharedCredentials
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials, SharedCredentials
 from airflow_provider_oss_resume.oss.errors import service_error
-from airflow_provider_oss_resume.oss.messages import HTTPReply, HTTPRequest
+from airflow_provider_oss_resume.oss.http.messages import HTTPReply, HTTPRequest
+from airflow_provider_oss_resume.oss.http.transport import OpenReply, Transport
 from airflow_provider_oss_resume.oss.operation import Operation
 from airflow_provider_oss_resume.oss.retry import Retrier, RetryBudget
-from airflow_provider_oss_resume.oss.settings import ServiceSettings
+from airflow_provider_oss_resume.oss.service_settings import ServiceSettings
 from airflow_provider_oss_resume.oss.signing import SignableRequest
-from airflow_provider_oss_resume.oss.transport import OpenReply, Transport
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class Service:
         self._clock = clock
         self._budget = budget
         self._cancelled = threading.Event()
-        self._retrier = Retrier(settings.retry, budget, sleep=self.sleep, on_retry=self._tell_retry)
+        self._retrier = Retrier(settings.retry, budget, sleep=self.sleep, on_retry=self._log_retry)
         self._on_retry = on_retry
 
     @property
@@ -62,13 +61,17 @@ class Service:
         """Return scheme and host of the endpoint."""
         return str(self._settings.endpoint)
 
+    def object_url(self, bucket: str, key: str) -> str:
+        """Return the address of an object, without a signature."""
+        return self._settings.endpoint.url(bucket, key, {})
+
     def cancel(self) -> None:
-        """Stop all calls of this client at once, those under way and those to come."""
+        """Stop all calls of this client at once, running and future ones."""
         self._cancelled.set()
         self._transport.interrupt()
 
     def unsent(self) -> int:
-        """Return the bytes of this client and its forks that wait in the kernel to be sent."""
+        """Return the bytes that wait in the kernel, of this client and its forks."""
         return self._transport.unsent()
 
     def check_cancelled(self) -> None:
@@ -83,12 +86,12 @@ class Service:
     def call(self, operation: Operation, read: Callable[[HTTPReply], Result]) -> Result:
         """Send an operation until ``read`` accepts the reply.
 
-        :param read: turns a successful reply into a value; what it raises is retried like the
-            request itself, so a checksum that differs sends the part again.
+        :param read: turns a successful reply into a value. Its errors are retried like those of the
+            request, so a part with a wrong checksum is sent again.
         """
 
         def exchange(credentials: Credentials) -> Result:
-            with contextlib.closing(self._send(operation, credentials)) as reply, self.named(operation):
+            with self.named(operation), contextlib.closing(self._send(operation, credentials)) as reply:
                 whole = HTTPReply(reply.status, reply.headers, reply.read())
                 if _holds_error(whole):
                     raise _error_of(whole, operation)
@@ -97,11 +100,20 @@ class Service:
         return self._run(operation, exchange)
 
     def open(self, operation: Operation) -> OpenReply:
-        """Send an operation until it succeeds and return the reply with its body still on the wire."""
-        return self._run(operation, lambda credentials: self._send(operation, credentials))
+        """Send an operation until it succeeds, and return the reply; its body is still to be read."""
+
+        def exchange(credentials: Credentials) -> OpenReply:
+            with self.named(operation):
+                return self._send(operation, credentials)
+
+        return self._run(operation, exchange)
 
     def presign(self, operation: Operation, expires: int, additional_headers: Iterable[str] = ()) -> str:
-        """Return a URL that anyone may use for this operation until it expires. The URL is a secret."""
+        """Return a URL that permits this operation to everybody who has it. The URL is a secret.
+
+        :param expires: seconds from now.
+        :param additional_headers: names of further headers to sign.
+        """
         signable = SignableRequest(
             operation.method, operation.bucket, operation.key, operation.query, operation.headers
         )
@@ -110,30 +122,39 @@ class Service:
         )
         return self._settings.endpoint.url(operation.bucket, operation.key, {**operation.query, **added})
 
+    def server_time(self) -> datetime:
+        """Return the time as the server has it, as far as it has said."""
+        return self._clock.now()
+
     @contextlib.contextmanager
     def named(self, operation: Operation) -> Iterator[None]:
-        """Say of a fault of the transport what it befell; after a cancel it is no fault."""
+        """Add operation and resource to a :class:`TransportError`; raise :class:`UploadCancelled` after a cancel."""
         try:
             yield
         except TransportError as error:
             self.check_cancelled()
-            raise type(error)(f"{operation.name} {operation.resource()} failed: {error}") from error
+            request = f"{operation.name} {operation.resource()}".rstrip()
+            raise type(error)(f"{request} failed: {error}") from error
+
+    def run_exchange(self, exchange: Callable[[Credentials], Result], *, retried: bool = True) -> Result:
+        """Call ``exchange`` with credentials until it succeeds; it may send a different request each time."""
+        attempt = _CorrectedAttempt(self._credentials, self._clock, exchange)
+        return self._retrier.call(attempt) if retried else attempt()
 
     def _run(self, operation: Operation, exchange: Callable[[Credentials], Result]) -> Result:
-        attempt = _Corrected(self._credentials, self._clock, exchange)
-        return self._retrier.call(attempt) if operation.retried else attempt()
+        return self.run_exchange(exchange, retried=operation.retried)
 
     def _send(self, operation: Operation, credentials: Credentials) -> OpenReply:
         self.check_cancelled()
-        with self.named(operation):
-            reply = self._transport.open(self._signed(operation, credentials), operation.read_timeout)
-            # 203 is an error: the object is stored, its callback failed.
-            if 200 <= reply.status < 300 and reply.status != 203:
-                return reply
-            with contextlib.closing(reply):
-                whole = HTTPReply(reply.status, reply.headers, reply.read())
+        reply = self._transport.open(self._signed(operation, credentials), operation.read_timeout)
+        # 203 is an error: the object is stored, its callback failed.
+        if 200 <= reply.status < 300 and reply.status != 203:
+            return reply
+        with contextlib.closing(reply):
+            whole = HTTPReply(reply.status, reply.headers, reply.read())
         raise _error_of(whole, operation)
 
+    # Signed anew for each attempt: the time in a signature must not be older than 15 minutes.
     def _signed(self, operation: Operation, credentials: Credentials) -> HTTPRequest:
         headers = {**operation.headers, **self._settings.headers}
         signable = SignableRequest(operation.method, operation.bucket, operation.key, operation.query, headers)
@@ -141,19 +162,22 @@ class Service:
         url = self._settings.endpoint.url(operation.bucket, operation.key, operation.query)
         return HTTPRequest(operation.method, url, headers, operation.body)
 
-    def _tell_retry(self, error: BaseException, attempt: int, delay: float) -> None:
-        log.warning("attempt %d failed, next in %.1f s: %s", attempt, delay, error)
+    def _log_retry(self, error: BaseException, attempt: int, delay: float) -> None:
+        log.warning("attempt %d failed, retrying in %.1f s: %s", attempt, delay, error)
         if self._on_retry is not None:
             self._on_retry(error)
 
     def sleep(self, seconds: float) -> None:
-        """Wait; raise :class:`UploadCancelled` where a cancel cuts the wait short."""
+        """Wait.
+
+        :raises UploadCancelled: a stop request interrupted the wait.
+        """
         self._cancelled.wait(seconds)
         self.check_cancelled()
 
 
-class _Corrected(Generic[Result]):
-    """One operation as the retrier calls it: corrections inside, each at most once."""
+class _CorrectedAttempt(Generic[Result]):
+    """An attempt of one operation, with at most one correction of each kind."""
 
     def __init__(
         self, credentials: SharedCredentials, clock: ServerClock, exchange: Callable[[Credentials], Result]
@@ -172,10 +196,10 @@ class _Corrected(Generic[Result]):
                 if type(error) in self._corrected or not self._correct(error, credentials):
                     raise
                 self._corrected.add(type(error))
-                log.warning("corrected, sending again: %s", error)
+                log.warning("corrected, retrying: %s", error)
 
     def _correct(self, error: ClockSkewError | CredentialsExpiredError, used: Credentials) -> bool:
-        """Mend what the error tells of, and return whether that can help."""
+        """Remove the cause of the error, and return whether that was possible."""
         if isinstance(error, CredentialsExpiredError):
             return self._credentials.renew(used)
         if error.details.server_time is None:
@@ -185,7 +209,7 @@ class _Corrected(Generic[Result]):
 
 
 def _holds_error(reply: HTTPReply) -> bool:
-    """Tell whether a reply that says 200 is an error all the same: OSS sends the status before it is done."""
+    """Return whether a 200 reply is an error: OSS may send the status before it has finished."""
     start = reply.body[:300].lstrip()
     in_body = start.startswith((b"<Error>", b"<?xml")) and b"<Error>" in start
     return in_body or "x-oss-err" in reply.headers  # a HEAD has no body

@@ -1,13 +1,12 @@
-"""XML bodies of OSS, to and from values (oss-protocol.md section 1).
+"""XML bodies of OSS as values (oss-protocol.md section 1).
 
-Every parser raises :class:`TransportError` for text that is not the document it
-expects, because such text comes from a proxy or a cut connection and not from
-OSS; never anything else, whatever the bytes.
+For any bytes that are not the expected document every parser raises :class:`TransportError` and nothing else:
+such bytes come from a proxy or a cut connection, and the request is retried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
@@ -20,15 +19,25 @@ from airflow_provider_oss_resume.oss.models import ListedObject, MultipartUpload
 
 @dataclass(frozen=True, slots=True)
 class PartsPage:
-    """Hold one page of ListParts; ``next_marker`` is ``None`` on the last."""
+    """Hold one page of ListParts.
+
+    :param next_marker: last part number of the page, ``None`` on the last page.
+    :param is_encrypted: whether the client encrypts the upload: the page has a ``ClientEncryption…`` element.
+    :param last_modified: when the latest part of the page arrived, ISO-8601 in UTC; empty without parts.
+    """
 
     parts: tuple[Part, ...]
     next_marker: int | None
+    is_encrypted: bool = False
+    last_modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadsPage:
-    """Hold one page of ListMultipartUploads; ``next_markers`` are (key, upload id)."""
+    """Hold one page of ListMultipartUploads.
+
+    :param next_markers: key and upload id, ``None`` on the last page.
+    """
 
     uploads: tuple[MultipartUpload, ...]
     next_markers: tuple[str, str] | None
@@ -36,10 +45,11 @@ class UploadsPage:
 
 @dataclass(frozen=True, slots=True)
 class ObjectsPage:
-    """Hold one page of ListObjectsV2."""
+    """Hold one page of ListObjectsV2; ``prefixes`` are those that a delimiter ends."""
 
     objects: tuple[ListedObject, ...]
     next_token: str | None
+    prefixes: tuple[str, ...] = ()
 
 
 def render_complete(parts: Iterable[Part]) -> bytes:
@@ -52,21 +62,26 @@ def render_complete(parts: Iterable[Part]) -> bytes:
 
 
 def parse_upload_id(body: bytes) -> str:
-    """Return the upload id that InitiateMultipartUpload answered."""
+    """Return the upload id in the reply to InitiateMultipartUpload."""
     return _required(_root(body, "InitiateMultipartUploadResult"), "UploadId")
 
 
 def parse_etag(body: bytes, document: str) -> str:
-    """Return the ETag of a CompleteMultipartUpload, CopyObject or UploadPartCopy result."""
+    """Return the ETag in the reply to CompleteMultipartUpload, CopyObject or UploadPartCopy.
+
+    :param document: name of the root element.
+    """
     return strip_etag(_required(_root(body, document), "ETag"))
 
 
 def parse_parts(body: bytes) -> PartsPage:
-    """Return one page of ListParts, with each part's CRC-64 where OSS gives it."""
+    """Return one page of ListParts. The CRC-64 of a part may be missing."""
     root = _root(body, "ListPartsResult")
     parts = tuple(_part(element) for element in root.findall("Part"))
     more = root.findtext("IsTruncated") == "true"
-    return PartsPage(parts, _number(root, "NextPartNumberMarker") if more else None)
+    encrypted = any(element.tag.startswith("ClientEncryption") and element.text for element in root)
+    latest = max((part.last_modified for part in parts), default="")
+    return PartsPage(parts, _number(root, "NextPartNumberMarker") if more else None, encrypted, latest)
 
 
 def _part(element: Element) -> Part:
@@ -76,6 +91,7 @@ def _part(element: Element) -> Part:
         size=_number(element, "Size"),
         etag=strip_etag(_required(element, "ETag")),
         crc64=_number(element, "HashCrc64ecma") if crc else None,
+        last_modified=element.findtext("LastModified") or "",
     )
 
 
@@ -111,7 +127,29 @@ def parse_objects(body: bytes) -> ObjectsPage:
         for element in root.findall("Contents")
     )
     more = root.findtext("IsTruncated") == "true"
-    return ObjectsPage(objects, _required(root, "NextContinuationToken") if more else None)
+    prefixes = tuple(_name(element, "Prefix", encoded) for element in root.findall("CommonPrefixes"))
+    return ObjectsPage(objects, _required(root, "NextContinuationToken") if more else None, prefixes)
+
+
+def render_delete(keys: Iterable[str]) -> bytes:
+    """Return the body of DeleteMultipleObjects, which asks for the keys that were deleted."""
+    rows = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+    return f"<Delete><Quiet>false</Quiet>{rows}</Delete>".encode()
+
+
+def parse_deleted(body: bytes) -> list[str]:
+    """Return the keys that DeleteMultipleObjects deleted, decoded."""
+    root = _root(body, "DeleteResult")
+    encoded = root.findtext("EncodingType") == "url"
+    return [_name(element, "Key", encoded) for element in root.findall("Deleted")]
+
+
+def render_tags(tags: Mapping[str, str]) -> bytes:
+    """Return the body of PutObjectTagging."""
+    rows = "".join(
+        f"<Tag><Key>{escape(name)}</Key><Value>{escape(value)}</Value></Tag>" for name, value in tags.items()
+    )
+    return f"<Tagging><TagSet>{rows}</TagSet></Tagging>".encode()
 
 
 def parse_buckets(body: bytes) -> list[str]:
@@ -126,7 +164,7 @@ def parse_tags(body: bytes) -> dict[str, str]:
 
 
 def parse_error(body: bytes) -> dict[str, str]:
-    """Return the elements of an Error document; empty where the body is none."""
+    """Return the elements of an Error document, an empty dict for any other body."""
     try:
         root = _parse(body)
     except (ET.ParseError, ValueError, LookupError):
@@ -140,10 +178,11 @@ def strip_etag(etag: str) -> str:
 
 
 def _parse(body: bytes) -> Element:
-    # expat reads no external entities, and since 2.4.1 stops at exploding internal ones
+    # expat reads no external entities, and since 2.4.1 it stops at internal ones that explode
     root = ET.fromstring(body)  # noqa: S314
-    for element in root.iter():  # some of the documented replies have a namespace, the service's have none
-        element.tag = element.tag.rpartition("}")[2]
+    if b"xmlns" in body:  # some documented replies have a namespace, those of the service have none
+        for element in root.iter():
+            element.tag = element.tag.rpartition("}")[2]
     return root
 
 
@@ -151,23 +190,28 @@ def _root(body: bytes, document: str) -> Element:
     try:
         root = _parse(body)
     except (ET.ParseError, ValueError, LookupError) as error:  # LookupError: an unknown encoding
-        raise TransportError(f"reply is not XML but {body[:80]!r}: a proxy may stand between here and OSS") from error
+        raise TransportError(
+            f"the reply is not XML but {body[:80]!r}: perhaps a proxy answered instead of OSS"
+        ) from error
     if root.tag != document:
-        raise TransportError(f"reply is a {root.tag[:80]!r} document where {document!r} was expected")
+        raise TransportError(
+            f"the reply is a {root.tag[:80]!r} document instead of {document!r}: "
+            "perhaps a proxy answered instead of OSS"
+        )
     return root
 
 
 def _required(element: Element, name: str) -> str:
     text = element.findtext(name)
     if not text:
-        raise TransportError(f"reply has no {name} in its {element.tag}")
+        raise TransportError(f"the reply has no {name} in its {element.tag}")
     return text
 
 
 def _number(element: Element, name: str) -> int:
     text = _required(element, name)
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise TransportError(f"reply has {name} {text[:40]!r} where a number was expected")
+        raise TransportError(f"the reply has {name} {text[:40]!r}, which is not a number")
     return int(text)
 
 

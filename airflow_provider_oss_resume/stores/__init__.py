@@ -1,1 +1,1 @@
-"""Where a checkpoint lives."""
+"""Checkpoint stores: task state, Variable, XCom, file and memory."""

@@ -1,11 +1,12 @@
-"""Which store a task uses."""
+"""Choose the checkpoint store of a task."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.stores.naming import TaskIdentity
+from airflow_provider_oss_resume.stores.naming import TaskIdentity, name_of
 from airflow_provider_oss_resume.stores.task_state import TaskStateStore
 from airflow_provider_oss_resume.stores.variable import VariableStore
 from airflow_provider_oss_resume.stores.xcom import XComStore, find_anchor
@@ -13,13 +14,13 @@ from airflow_provider_oss_resume.stores.xcom import XComStore, find_anchor
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_oss_resume.upload.store import CheckpointStore
+    from airflow_provider_oss_resume.checkpoint.store import CheckpointStore
 
 NAMES = ("auto", "task_state", "variable", "xcom")
 
 
 def require_store(wanted: object) -> None:
-    """Raise :class:`ConfigurationError` unless ``wanted`` names a store or is one."""
+    """Raise :class:`ConfigurationError` unless ``wanted`` is the name of a store or a store."""
     if isinstance(wanted, str) and wanted in NAMES:
         return
     if isinstance(wanted, (str, type)) or not all(hasattr(wanted, name) for name in ("load", "save", "delete")):
@@ -29,11 +30,14 @@ def require_store(wanted: object) -> None:
         )
 
 
-def choose_store(wanted: str | CheckpointStore, identity: TaskIdentity, context: Context) -> CheckpointStore:
+def choose_store(
+    wanted: str | CheckpointStore, identity: TaskIdentity, context: Context, destination: str = ""
+) -> CheckpointStore:
     """Return the store for a task instance.
 
     :param wanted: as the operator's ``checkpoint_store``.
-    :raises ConfigurationError: this Airflow or this DAG does not have what the store needs.
+    :param destination: ``oss://bucket/key`` where the task has a checkpoint for each of its uploads.
+    :raises ConfigurationError: this Airflow or this DAG lacks what the store needs.
     """
     if not isinstance(wanted, str):
         return wanted
@@ -41,10 +45,14 @@ def choose_store(wanted: str | CheckpointStore, identity: TaskIdentity, context:
     if wanted == "xcom":
         return XComStore(identity, find_anchor(context["task"]))
     if wanted == "variable" or (wanted == "auto" and state is None):
-        return VariableStore(identity)
+        return VariableStore(_within_task(identity, destination))
     if state is None:
         raise ConfigurationError(
             "checkpoint_store='task_state' needs the task state store of Airflow 3.3: "
-            "upgrade, or use 'auto', which takes a Variable where there is none"
+            "upgrade, or use 'auto', which uses a Variable on an older Airflow"
         )
-    return TaskStateStore(state)
+    return TaskStateStore(state, name_of(destination) if destination else "")
+
+
+def _within_task(identity: TaskIdentity, destination: str) -> TaskIdentity:
+    return replace(identity, task_id=f"{identity.task_id} ({destination})") if destination else identity

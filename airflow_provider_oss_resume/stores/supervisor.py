@@ -1,4 +1,4 @@
-"""What it means when Airflow does not answer any more."""
+"""Detect that Airflow's supervisor of this task has ended."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from contextlib import contextmanager
 
 from airflow_provider_oss_resume.exceptions import UploadCancelled
 
-_GONE = (BrokenPipeError, EOFError, ConnectionResetError)
+_CONNECTION_LOST = (BrokenPipeError, EOFError, ConnectionResetError)
 
 
 @contextmanager
 def airflow_calls() -> Iterator[None]:
-    """Turn a broken connection to Airflow's supervisor into an order to stop.
+    """Turn a broken connection to Airflow's supervisor into a stop request.
 
-    The supervisor outlives its task unless it was killed; the task is then an orphan
-    beside which Airflow will start another try.
+    The supervisor outlives its task unless it is killed. Airflow then starts another try while
+    this one still runs.
+
+    :raises UploadCancelled: the connection is broken.
     """
     try:
         yield
-    except _GONE as error:
+    except _CONNECTION_LOST as error:
         raise UploadCancelled(
-            f"Airflow's supervisor of this task is gone ({type(error).__name__}): stopping, a new try will go on"
+            f"Airflow's supervisor of this task has ended ({type(error).__name__}): stopping; the next try resumes"
         ) from error

@@ -1,4 +1,4 @@
-"""A checkpoint in an Airflow Variable: any version, any machine, encrypted at rest."""
+"""A checkpoint in an Airflow Variable, which every version of Airflow has and encrypts at rest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airflow_provider_oss_resume.stores.supervisor import airflow_calls
 
 
 class VariableStore:
-    """Keep a checkpoint in a Variable of its own.
+    """Keep a checkpoint in a Variable.
 
     :param identity: of the task instance; its hash names the Variable.
     """
@@ -16,7 +16,7 @@ class VariableStore:
     def __init__(self, identity: TaskIdentity) -> None:
         self.key = identity.store_key()
         self._description = f"Upload in progress of {identity}; removed when it is done"
-        self._echoed = False
+        self._reads_back = False
 
     def load(self) -> str | None:
         from airflow.providers.common.compat.sdk import Variable
@@ -27,21 +27,22 @@ class VariableStore:
         return text
 
     def save(self, text: str) -> None:
-        """Keep the text.
+        """Replace the text.
 
-        :raises CheckpointError: reading it back gives another one: a variable of the environment
-            or of a secrets backend has this name and would be read in its place.
+        :raises CheckpointError: the Variable does not read back as written: an environment variable or a secrets
+            backend has the same name, and Airflow reads that one.
         """
         from airflow.providers.common.compat.sdk import Variable
 
         with airflow_calls():
             Variable.set(self.key, text, description=self._description)
-        if not self._echoed and self.load() != text:
+        # Once is enough, and every later write would cost a second call to Airflow's API server.
+        if not self._reads_back and self.load() != text:
             raise CheckpointError(
                 f"Variable {self.key} does not read back as written: "
-                "an environment variable or secrets backend holds one of the same name"
+                "an environment variable or a secrets backend has the same name, remove it there"
             )
-        self._echoed = True
+        self._reads_back = True
 
     def delete(self) -> None:
         from airflow.providers.common.compat.sdk import Variable

@@ -1,9 +1,9 @@
-"""A checkpoint in XCom, under another task of the same run.
+"""A checkpoint in an XCom of another task of the same run.
 
-Airflow deletes a task's own XComs at the start of every try, so they cannot hold
-a checkpoint. Those of another task instance of the run stay: of an *anchor*,
-best an EmptyOperator upstream, which the scheduler marks as done without ever
-starting it, so that even clearing the whole run leaves its XComs alone.
+Airflow deletes a task's own XComs at the start of each try, so they cannot hold a checkpoint. It keeps those of other
+task instances of the run. The task that holds the checkpoint is called the *anchor*. The best anchor is an
+EmptyOperator upstream: the scheduler marks it as successful and never starts it, so its XComs stay even if the whole
+run is cleared.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from airflow_provider_oss_resume.stores.supervisor import airflow_calls
 
 
 class XComStore:
-    """Keep a checkpoint in an XCom of an anchor task.
+    """Keep a checkpoint in an XCom of the anchor.
 
     :param identity: of the task instance that uploads; its hash is the XCom's key.
     :param anchor: id of an unmapped task of the same DAG.
@@ -57,41 +57,41 @@ class XComStore:
                 self._delete_row()
 
     def _delete_row(self) -> None:
-        """Delete the one XCom in Airflow 2, whose ``XCom.clear`` takes all of a task."""
+        """Delete one XCom in Airflow 2, whose ``XCom.clear`` deletes all of a task."""
         from airflow.models.xcom import BaseXCom, XCom
         from airflow.utils.session import create_session
 
         with create_session() as session:
             for row in session.query(BaseXCom).filter_by(key=self.key, **self._where):
-                XCom.purge(row, session)  # what a custom backend keeps elsewhere; its delete() refuses BaseXCom's rows
+                XCom.purge(row, session)  # removes what a custom backend keeps elsewhere; XCom.delete() fails here
                 session.delete(row)
 
 
 def find_anchor(task: Any) -> str:
-    """Return the id of the task under which an upload task keeps its checkpoint.
+    """Return the id of the anchor of an upload task.
 
-    :param task: the operator that uploads, in its DAG.
+    :param task: the upload task, in its DAG.
     :raises ConfigurationError: there is no unmapped task upstream.
     """
     upstream = [candidate for candidate in task.get_flat_relatives(upstream=True) if not _is_mapped(candidate)]
     if not upstream:
         raise ConfigurationError(
-            f"checkpoint_store='xcom' needs an unmapped task upstream of {task.task_id!r} to keep the checkpoint "
-            "under, because Airflow deletes a task's own XComs at every try: put an EmptyOperator before it, or "
-            "make both with airflow_provider_oss_resume.task_groups.anchored_upload()"
+            f"checkpoint_store='xcom' needs an unmapped task upstream of {task.task_id!r} to hold the "
+            "checkpoint, because Airflow deletes a task's own XComs at each try: put an EmptyOperator before it, or "
+            "create both with airflow_provider_oss_resume.task_groups.anchored_upload()"
         )
     direct = task.upstream_task_ids
-    # A task that never starts keeps its XComs even if the whole run is cleared; a near one is easily found in the UI.
+    # A task that never starts keeps its XComs even if the whole run is cleared; a direct one is easy to find in the UI.
     return str(min(upstream, key=lambda one: (not _never_starts(one), one.task_id not in direct, one.task_id)).task_id)
 
 
 def _is_mapped(task: Any) -> bool:
-    # Airflow 2 says it in no attribute; only a mapped operator has arguments still to be filled in.
+    # Airflow 2 has no attribute for this; only a mapped operator has partial_kwargs.
     return hasattr(task, "partial_kwargs") or task.get_closest_mapped_task_group() is not None
 
 
 def _never_starts(task: Any) -> bool:
-    """Return whether the scheduler marks a task as done by itself (airflow-facts.md section 1)."""
+    """Return whether the scheduler marks a task as successful without starting it (airflow-facts.md, section 1)."""
     reasons_to_run = ("inlets", "outlets", "on_execute_callback", "on_success_callback")
     return bool(getattr(task, "inherits_from_empty_operator", False)) and not any(
         getattr(task, name, None) for name in reasons_to_run

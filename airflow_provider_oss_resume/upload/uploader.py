@@ -1,30 +1,47 @@
-"""The engine's front door."""
+"""The front door of the engine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import cast
 
+from airflow_provider_oss_resume.checkpoint.listing import ListableStore
+from airflow_provider_oss_resume.checkpoint.ownership import check_still_ours, this_process
+from airflow_provider_oss_resume.checkpoint.record import Owner
+from airflow_provider_oss_resume.checkpoint.store import CheckpointStore, NoStore
+from airflow_provider_oss_resume.checkpoint.writer import CheckpointWriter, WritePolicy
+from airflow_provider_oss_resume.control.cancel import Cancel
+from airflow_provider_oss_resume.exceptions import AlreadyExistsError, NoRangesError
 from airflow_provider_oss_resume.oss import OSSClient
-from airflow_provider_oss_resume.upload.attempt import Attempt
-from airflow_provider_oss_resume.upload.bandwidth import BandwidthLimiter, parse_timetable
-from airflow_provider_oss_resume.upload.cancel import Cancel
-from airflow_provider_oss_resume.upload.checkpoint import Owner
-from airflow_provider_oss_resume.upload.fencing import check_still_ours, this_process
-from airflow_provider_oss_resume.upload.meter import Meter
-from airflow_provider_oss_resume.upload.planner import plan_parts
-from airflow_provider_oss_resume.upload.progress import ProgressCallback
-from airflow_provider_oss_resume.upload.recorder import CheckpointRecorder, WritePolicy
-from airflow_provider_oss_resume.upload.report import Reporter
-from airflow_provider_oss_resume.upload.request import UploadRequest, UploadResult
-from airflow_provider_oss_resume.upload.resume import Target
-from airflow_provider_oss_resume.upload.session import Session
-from airflow_provider_oss_resume.upload.source import Fingerprint
-from airflow_provider_oss_resume.upload.store import CheckpointStore, NoStore
+from airflow_provider_oss_resume.sources.byte_stream import ByteStream
+from airflow_provider_oss_resume.sources.layout import plan_parts
+from airflow_provider_oss_resume.sources.source import Fingerprint
+from airflow_provider_oss_resume.transfer.bandwidth import alone
+from airflow_provider_oss_resume.transfer.limits import TransferLimits, make_limiter, make_pace
+from airflow_provider_oss_resume.transfer.meter import ByteMeter
+from airflow_provider_oss_resume.transfer.progress import ProgressCallback, ProgressReporter
+from airflow_provider_oss_resume.upload.copy.copy_request import CopyRequest
+from airflow_provider_oss_resume.upload.copy.copy_run import CopyRun
+from airflow_provider_oss_resume.upload.existing_object import result_of_conflict
+from airflow_provider_oss_resume.upload.resume.bucket_state import head_or_none
+from airflow_provider_oss_resume.upload.run_context import (
+    CheckpointAccess,
+    Connection,
+    RunContext,
+    RunResources,
+    Supervision,
+)
+from airflow_provider_oss_resume.upload.stream.stream_request import StreamRequest
+from airflow_provider_oss_resume.upload.stream.stream_run import StreamRun, stream_request
+from airflow_provider_oss_resume.upload.stream.stream_upload import StreamUpload
+from airflow_provider_oss_resume.upload.target import Target
+from airflow_provider_oss_resume.upload.upload_request import UploadRequest, UploadResult
+from airflow_provider_oss_resume.upload.upload_run import UploadRun
 
 
 class Uploader:
-    """Upload files so that the next try goes on where this one stops.
+    """Upload files so that the next try resumes where this one stops.
 
     ::
 
@@ -33,13 +50,15 @@ class Uploader:
         )
 
     :param client: its credentials, settings and connections are used.
-    :param store: where the checkpoint lives. That it fails is logged and no more, so a program without
-        Airflow sets up logging to hear of it. With ``None`` a failed upload is aborted, since nobody
-        would come back for it.
-    :param owner: who writes the checkpoint; this process is filled in.
+    :param store: keeps the checkpoint. An error of the store is only logged, so a program without Airflow has to set
+        up logging to see it. With ``None`` a failed upload is aborted, because no later try could resume it.
+    :param owner: the writer of the checkpoint; this process is filled in.
     :param progress: called about once a second, on the thread that called :meth:`upload`.
-    :param watch: called several times a second on that thread; what it raises stops the upload.
+    :param watch: called several times a second on that thread; an exception of it stops the upload.
     :param write_policy: how often the checkpoint is written.
+    :param limits: shared by all uploads whose uploaders have the same object; they may run at the same time, each
+        on a thread of its own.
+    :param others: lists the checkpoints of other tasks, so that an upload that one of them sends is not adopted.
     """
 
     def __init__(
@@ -51,6 +70,8 @@ class Uploader:
         progress: ProgressCallback | None = None,
         watch: Callable[[], None] | None = None,
         write_policy: WritePolicy | None = None,
+        limits: TransferLimits | None = None,
+        others: ListableStore | None = None,
     ) -> None:
         self._client = client
         self._store = store
@@ -58,69 +79,91 @@ class Uploader:
         self._progress = progress
         self._watch = watch
         self._write_policy = write_policy or WritePolicy()
+        self._limits = limits or TransferLimits()
+        self._others = others
 
     def upload(self, request: UploadRequest, cancel: Cancel | None = None) -> UploadResult:
-        """Upload one source, continuing what the checkpoint tells of.
+        """Upload one source, and resume what an earlier try left; a stream is read from its start again.
 
         :param cancel: lets a signal handler or another thread stop the upload.
         :raises ConfigurationError: the source or an argument cannot work; nothing was sent.
         :raises SourceError: the source changed or cannot be read; the parts are kept.
         :raises ServiceError: OSS refuses; the parts are kept.
-        :raises UploadCancelled: it was told to stop; the parts are kept.
+        :raises UploadCancelled: the upload was stopped; the parts are kept.
         """
-        source, meter, owner = request.as_source(), Meter(), this_process(self._owner)
-        with (
-            closing(source.open()) as opened,
-            closing(self._recorder(owner)) as recorder,
-            self._client.fork() as client,
-        ):
-            session = Session(
-                request=request,
-                target=self._target(request, opened.fingerprint),
-                source=opened,
-                source_uri=source.uri,
-                client=client,
-                lasting_client=self._client,
-                recorder=recorder,
-                keeps=self._store is not None,
-                owner=owner,
-                reporter=Reporter(meter, self._progress),
-                meter=meter,
-                cancel=cancel or Cancel(),
-                watch=self._watch or _nothing_to_watch,
-                watched=any(wanted is not None for wanted in (cancel, self._watch, self._progress, self._store)),
-                pace=_pacer(request, client),
+        if (stream := request.as_stream()) is not None:
+            return self._upload_stream(request, stream, cancel)
+        source = request.as_source()
+        try:
+            open_source = source.open()
+        except NoRangesError:
+            # Only a request shows whether a web server has ranges.
+            return self._upload_stream(request, cast("ByteStream", source), cancel)
+        with closing(open_source) as opened, self.resources(request.bandwidth_limit, cancel) as resources:
+            target = self.target(request, opened.fingerprint)
+            try:
+                return UploadRun(RunContext(request, target, opened, source.uri, resources)).run()
+            except AlreadyExistsError as error:
+                return result_of_conflict(self._client, request, opened, error)
+
+    def copy(self, request: CopyRequest, cancel: Cancel | None = None) -> UploadResult:
+        """Copy an object inside OSS, and resume what an earlier try left.
+
+        :param cancel: lets a signal handler or another thread stop the copy.
+        :raises NotFoundError: there is no such source.
+        :raises IntegrityError: the copy differs from the source.
+        """
+        with self.resources(None, cancel) as resources:
+            return CopyRun(request, resources, self._client.endpoint).run()
+
+    def stream(self, request: StreamRequest, cancel: Cancel | None = None) -> StreamUpload:
+        """Return an upload whose parts arrive one after another; a context manager.
+
+        :param cancel: lets a signal handler or another thread stop the upload.
+        """
+        resources = self.resources(request.bandwidth_limit, cancel)
+        return StreamUpload(request, resources, self._client.endpoint)
+
+    def _upload_stream(self, request: UploadRequest, stream: ByteStream, cancel: Cancel | None) -> UploadResult:
+        upload = self.stream(stream_request(request, stream), cancel)
+        return StreamRun(request, stream, upload, lambda: head_or_none(self._client, request.bucket, request.key)).run()
+
+    @contextmanager
+    def resources(
+        self, bandwidth_limit: int | str | None, cancel: Cancel | None, shared_by: Callable[[], int] = alone
+    ) -> Iterator[RunResources]:
+        """Open what one try works with: for the steps of an upload that several processes share.
+
+        :param shared_by: returns how many processes share the limit at present.
+        """
+        owner, meter = this_process(self._owner), ByteMeter()
+        is_watched = any(wanted is not None for wanted in (cancel, self._watch, self._progress, self._store))
+        reporter = ProgressReporter(meter, self._progress)
+        with closing(self._writer(owner)) as writer, self._client.fork() as client:
+            limiter = make_limiter(bandwidth_limit, shared_by=shared_by)
+            pace = make_pace((limiter, self._limits.bandwidth), client.sleep)
+            yield RunResources(
+                Connection(client, self._client, meter, pace, self._limits.connections),
+                CheckpointAccess(writer, owner, self._store is not None, self._others),
+                Supervision(cancel or Cancel(), self._watch or _watch_nothing, reporter, is_watched),
             )
-            return Attempt(session).run()
 
-    def _recorder(self, owner: Owner) -> CheckpointRecorder:
-        store = NoStore() if self._store is None else self._store  # an empty one may be as good as False
-        return CheckpointRecorder(store, self._write_policy, fence=lambda text: check_still_ours(text, owner))
+    def _writer(self, owner: Owner) -> CheckpointWriter:
+        store = NoStore() if self._store is None else self._store  # an empty store may be falsy
+        return CheckpointWriter(store, self._write_policy, check_owner=lambda text: check_still_ours(text, owner))
 
-    def _target(self, request: UploadRequest, fingerprint: Fingerprint) -> Target:
+    def target(self, request: UploadRequest, fingerprint: Fingerprint) -> Target:
+        """Return the object that a request makes of a source."""
         small = fingerprint.size < request.multipart_threshold
         return Target(
-            endpoint=self._client.endpoint,
             bucket=request.bucket,
             key=request.key,
             plan=plan_parts(fingerprint.size, request.part_size),
-            # One request that nobody keeps a checkpoint of cannot be continued: a small file is spared the work.
+            # A single request without a checkpoint cannot be resumed: a small file needs no digest.
             options_digest=request.digest() if self._store is not None or not small else "",
             fingerprint=fingerprint,
         )
 
 
-def _pacer(request: UploadRequest, client: OSSClient) -> Callable[[int], None] | None:
-    if request.bandwidth_limit is None:
-        return None
-    limiter = BandwidthLimiter(parse_timetable(request.bandwidth_limit))
-
-    def pace(count: int) -> None:
-        if (seconds := limiter.reserve(count)) > 0:
-            client.sleep(seconds)
-
-    return pace
-
-
-def _nothing_to_watch() -> None:
+def _watch_nothing() -> None:
     """Find no reason to stop."""

@@ -1,1 +1,1 @@
-"""One module for each contender, with ``prepare(work)``: it imports and connects nothing, and returns what to time."""
+"""One module for each contender. Its ``prepare(work)`` returns the function to measure."""

@@ -33,7 +33,7 @@ async function main() {
       wall: Number(process.hrtime.bigint() - wall) / 1e9,
       cpu: (used.user + used.system) / 1e6,
       memory: memory("VmHWM") - resident,
-      told: {},
+      reported: {},
     }),
   );
 }

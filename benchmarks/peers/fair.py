@@ -1,4 +1,4 @@
-"""What must hold for a comparison with the official Python clients to be fair to them."""
+"""Check that a comparison with the official Python clients is fair."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from importlib import import_module
 
 def require_fast_checksums() -> None:
     """Raise unless crcmod, which both clients use, runs with its C extension."""
-    # By its module: the package binds its own name over it, in one of the two distributions that bring it.
+    # Imported by path: one of the two distributions of crcmod hides the module behind a function of the same name.
     if not import_module("crcmod.crcmod")._usingExtension:
         raise RuntimeError("crcmod runs without its C extension: the official clients would look slower than they are")

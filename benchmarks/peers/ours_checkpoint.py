@@ -1,4 +1,4 @@
-"""This package's engine, with an account of what its checkpoint costs."""
+"""This package's engine, with bytes and CPU time of its checkpoint counted."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
+from airflow_provider_oss_resume.checkpoint.writer import WritePolicy
 from airflow_provider_oss_resume.stores.file import FileStore
 from airflow_provider_oss_resume.upload import Uploader
-from airflow_provider_oss_resume.upload.ledger import Ledger
-from airflow_provider_oss_resume.upload.recorder import WritePolicy
 from benchmarks.peers.ours import make_client, make_request
 from benchmarks.work import Work
 
@@ -23,7 +23,7 @@ class Account:
         self.cpu = 0.0
 
     def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``call``, its CPU time on whatever thread added up here."""
+        """Return ``call`` with its CPU time added up, on any thread."""
 
         def measured(*args: Any) -> Any:
             start = time.thread_time()
@@ -36,7 +36,7 @@ class Account:
 
 
 class CountingStore(FileStore):
-    """A file store that keeps account."""
+    """A file store that counts the bytes written."""
 
     def __init__(self, path: Path, account: Account) -> None:
         super().__init__(path)
@@ -53,7 +53,7 @@ class CountingStore(FileStore):
 def prepare(work: Work) -> Callable[[], dict[str, Any]]:
     account = Account()
     store = CountingStore(Path(work.scratch) / "checkpoint.json", account)
-    Ledger.text = account.timed(Ledger.text)  # type: ignore[method-assign]  # it has no seam of its own, nor needs one
+    PartTracker.text = account.timed(PartTracker.text)  # type: ignore[method-assign]  # it has no seam of its own, nor needs one
     uploader = Uploader(make_client(work), store, write_policy=WritePolicy(interval=work.options["interval"]))
 
     def upload() -> dict[str, Any]:

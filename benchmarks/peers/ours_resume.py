@@ -1,4 +1,4 @@
-"""This package's engine, going on with an upload of which the bucket holds the first parts."""
+"""This package's engine, resuming an upload whose first parts are in the bucket."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, RecordedPart, encode
 from airflow_provider_oss_resume.oss.crc64 import crc64
+from airflow_provider_oss_resume.sources.local_file import LocalFile
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import ObjectOptions, Owner, Uploader
-from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, RecordedPart, encode
-from airflow_provider_oss_resume.upload.source import LocalFile
 from benchmarks.peers.ours import make_client, make_request
 from benchmarks.sink import ETAG, UPLOAD_ID
 from benchmarks.work import BUCKET, KEY, Work

@@ -1,4 +1,4 @@
-"""What a DAG file that imports the operator spends on it, after one that imports BaseOperator alone."""
+"""Import the operator as a DAG file does, after BaseOperator is loaded."""
 
 from __future__ import annotations
 

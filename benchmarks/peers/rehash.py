@@ -1,4 +1,4 @@
-"""Reading a file alone, and reading it to prove its parts: by turns, from memory and from the disk."""
+"""Read a file, and re-hash its parts: alternately, from memory and from the disk."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_oss_resume.oss.models import Part
-from airflow_provider_oss_resume.upload.body import BLOCK_SIZE, new_buffer, rehash
-from airflow_provider_oss_resume.upload.planner import PartPlan
-from airflow_provider_oss_resume.upload.source import LocalFile, OpenLocalFile
+from airflow_provider_oss_resume.sources.layout import PartPlan
+from airflow_provider_oss_resume.sources.local_file import LocalFile, OpenLocalFile
+from airflow_provider_oss_resume.sources.part_body import BLOCK_SIZE, new_buffer, rehash
 from benchmarks.work import MIB, Work
 
 _TURNS = 7
@@ -27,12 +27,12 @@ def prepare(work: Work) -> Callable[[], dict[str, Any]]:
         return reading, _seconds(lambda: _rehash(opened, plan, buffer), work.files[0], cold)
 
     def turns() -> dict[str, Any]:
-        told: dict[str, Any] = {}
+        reported: dict[str, Any] = {}
         for name, cold in (("warm", False), ("cold", True)):
             taken = [turn(cold) for _ in range(_TURNS)]
-            told[name] = statistics.median(reading / hashing for reading, hashing in taken)
-            told[f"{name}_mib_s"] = work.size / MIB / statistics.median(reading for reading, _ in taken)
-        return told
+            reported[name] = statistics.median(reading / hashing for reading, hashing in taken)
+            reported[f"{name}_mib_s"] = work.size / MIB / statistics.median(reading for reading, _ in taken)
+        return reported
 
     return turns
 

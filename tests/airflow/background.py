@@ -155,7 +155,7 @@ class NextTry(Child):
     """Another try of a task that Airflow takes for dead, whether it is or not; waited for at the end."""
 
     def __init__(self, run: Run, output: Path, task_id: str = "upload") -> None:
-        super().__init__(lambda: _go_on(run.dag, run.run_id, task_id), output)
+        super().__init__(lambda: _run_next_try(run.dag, run.run_id, task_id), output)
 
     def __enter__(self) -> NextTry:  # noqa: PYI034 - Self is not in Python 3.10
         return self
@@ -234,7 +234,7 @@ def _parse_nothing_once() -> None:
     module.BundleDagBag, module.sync_bag_to_db = parse_nothing, store_nothing
 
 
-def _go_on(dag: Any, run_id: str, task_id: str) -> None:
+def _run_next_try(dag: Any, run_id: str, task_id: str) -> None:
     """Do what a scheduler does with a task whose heartbeat has stopped, then what `dag.test()` does."""
     models = _module("airflow.models.taskinstance"), _module("airflow.models.dagrun")
     session = _module("airflow.settings").Session()

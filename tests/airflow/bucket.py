@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
@@ -59,11 +60,12 @@ def connection(server: DevServer, secret: str | None = None) -> str:
     return json.dumps({"conn_type": "oss_resume", "extra": extra})
 
 
-def slow_parts(server: DevServer, key: str) -> None:
-    """Make each part of an object take a moment."""
-    server.plan(
-        FaultRule(FaultKind.DELAY, operation="UploadPart", key=key, count=None, seconds=SECONDS_A_PART),
-    )
+def slow_parts(
+    server: DevServer, key: str, numbers: Iterable[int | None] = (None,), seconds: float = SECONDS_A_PART
+) -> None:
+    """Make each part of an object, or those with some numbers, take a moment."""
+    delay = FaultRule(FaultKind.DELAY, operation="UploadPart", key=key, count=None, seconds=seconds)
+    server.plan(*(replace(delay, part_number=number) for number in numbers))
 
 
 def parts_held(server: DevServer, key: str) -> list[int]:

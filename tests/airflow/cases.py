@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
-from airflow_provider_oss_resume.devserver.requestlog import RequestRecord
+from airflow_provider_oss_resume.devserver.http.request_log import RequestRecord
 from demo.stack import AirflowStack
 from tests.airflow import bucket
 
@@ -53,17 +54,23 @@ class Run:
 class Cases:
     """The DAGs of the file, ready to run."""
 
-    def __init__(self, airflow: AirflowStack, oss: DevServer, capfd: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, airflow: AirflowStack, oss: DevServer, capfd: pytest.CaptureFixture[str], file: Path = FILE
+    ) -> None:
         self.airflow = airflow
         self.oss = oss
         self.capfd = capfd
-        self._module = _load(FILE)
+        self._module = _load(file)
 
     def run(self, dag: str, source: bucket.SourceFile, /, **conf: object) -> Run:
-        """Run a DAG, by the name it has in the file, until its task has ended for good."""
+        """Run a DAG that uploads a file, by the name it has in the module, until its task has ended for good."""
+        return self.run_conf(dag, source.conf | {key: str(value) for key, value in conf.items()})
+
+    def run_conf(self, dag: str, conf: Mapping[str, object]) -> Run:
+        """Run a DAG, by the name it has in the module, until its task has ended for good."""
         self.capfd.readouterr()
         self.oss.clear_requests()
-        getattr(self._module, dag).test(run_conf=source.conf | {key: str(value) for key, value in conf.items()})
+        getattr(self._module, dag).test(run_conf={key: _plain(value) for key, value in conf.items()})
         run_id = self.airflow.newest_run()
         rows = self.airflow.query("select state, try_number from task_instance where run_id = ?", run_id)
         output = "".join(self.capfd.readouterr())
@@ -84,12 +91,20 @@ class Cases:
 
     def execute(self, dag: str, source: bucket.SourceFile, /, **conf: object) -> object:
         """Render a DAG's task and execute it right here, without Airflow around it."""
-        told = source.conf | {key: str(value) for key, value in conf.items()}
+        return self.execute_conf(dag, source.conf | {key: str(value) for key, value in conf.items()})
+
+    def execute_conf(self, dag: str, conf: Mapping[str, object]) -> Any:
+        """Render a DAG's task and execute it right here, without Airflow around it."""
+        values = {key: _plain(value) for key, value in conf.items()}
         ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="upload", map_index=-1, try_number=1)
-        context: Any = {"dag_run": SimpleNamespace(conf=told), "ti": ti}
+        context: Any = {"dag_run": SimpleNamespace(conf=values), "ti": ti}
         task = copy(getattr(self._module, dag).get_task("upload"))
         task.render_template_fields(context)
         return task.execute(context)
+
+
+def _plain(value: object) -> object:
+    return value if isinstance(value, (str, list)) else str(value)
 
 
 def _load(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -10,13 +11,22 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
+from demo.cluster import AirflowCluster
 from demo.stack import AirflowStack
+from demo.versions import AIRFLOW_3
 from tests.airflow import bucket, forked_tries
+from tests.airflow.azurite import Azurite
+from tests.airflow.cases import Cases
+from tests.airflow.gcs import GCSServer
 from tests.airflow.rest import RestApi
+from tests.airflow.s3 import S3Server
 from tests.airflow.scheduled import CommandLine, Scheduled
+from tests.airflow.sftp import SFTPServer
 from tests.airflow.statsd_server import StatsdServer
 
 DAGS = Path(__file__).parent / "dags"
+LINEAGE_EVENTS = "OSS_RESUME_TEST_LINEAGE"
+LINEAGE_SQL = "AIRFLOW_CONN_LINEAGE_SQL"
 
 
 @pytest.fixture(scope="session")
@@ -37,16 +47,48 @@ def statsd() -> Iterator[StatsdServer]:
         yield server
 
 
+def lineage_settings(home: Path) -> dict[str, str]:
+    """Send the lineage of the DAGs that ask for it to a file."""
+    events = str(home / "lineage.jsonl")
+    return {
+        LINEAGE_EVENTS: events,
+        LINEAGE_SQL: json.dumps({"conn_type": "sqlite", "host": str(home / "orders.db")}),
+        "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": events, "append": True}),
+    }
+
+
 @pytest.fixture(scope="session")
-def stack(oss: DevServer, statsd: StatsdServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
-    """A scheduler with a LocalExecutor and what this Airflow needs beside it; up until the session ends."""
+def stack(
+    request: pytest.FixtureRequest, oss: DevServer, statsd: StatsdServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowStack]:
+    """A scheduler with a LocalExecutor and what it needs, or a cluster; up until the session ends."""
     home = tmp_path_factory.mktemp("airflow")
-    settings = {"AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss), **statsd.settings}
-    running = AirflowStack(home, DAGS, settings)
-    running.prepare("dags reserialize")
-    running.start()
-    yield running
-    running.stop()
+    settings = {"AIRFLOW_CONN_OSS_DEFAULT": bucket.connection(oss), **statsd.settings, **lineage_settings(home)}
+    running = (AirflowCluster if request.param == "cluster" else AirflowStack)(home, DAGS, settings)
+    try:
+        running.prepare("dags reserialize")
+        running.start()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster(stack: AirflowStack) -> AirflowCluster:
+    """The stack, which is a cluster in every test that asks for this."""
+    assert isinstance(stack, AirflowCluster)
+    return stack
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test of the stack the local one, with `on_cluster` both, with the fixture `cluster` only that."""
+    if "stack" not in metafunc.fixturenames:
+        return
+    local = ["local"] if "cluster" not in metafunc.fixturenames else []
+    wanted = not local or metafunc.definition.get_closest_marker("on_cluster")
+    cluster = [pytest.param("cluster", marks=pytest.mark.slow)] if wanted and AIRFLOW_3 else []
+    metafunc.parametrize("stack", [*local, *cluster], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -72,9 +114,45 @@ def forked(oss: DevServer) -> AirflowStack:
     return own
 
 
+@pytest.fixture
+def cases(
+    forked: AirflowStack, oss: DevServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Cases]:
+    """Run DAGs in forked tries whose connection ``oss_default`` is the dev server."""
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
+    cases = Cases(forked, oss, capfd)
+    yield cases
+    cases.forget_variables()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let Airflow and what it imports warn; a warning that our own code causes stays an error."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore"), append=False)
             item.add_marker(pytest.mark.filterwarnings("error:::airflow_provider_oss_resume"))
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Run one S3 server for the session: Airflow keeps one file system per connection id, with its endpoint."""
+    with closing(S3Server(tmp_path_factory.mktemp("s3") / "moto.log")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SFTPServer]:
+    with closing(SFTPServer(tmp_path_factory.mktemp("sftp"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    with closing(Azurite(tmp_path_factory.mktemp("azurite"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def google(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GCSServer]:
+    with closing(GCSServer(tmp_path_factory.mktemp("gcs") / "server.log")) as server:
+        yield server

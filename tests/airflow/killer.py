@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from airflow_provider_oss_resume.devserver import DevServer
@@ -14,6 +15,38 @@ from demo.stack import AirflowStack
 from tests.airflow import bucket
 
 PATIENCE = 60.0
+
+
+@contextmanager
+def kill_when(
+    airflow: AirflowStack, condition: Callable[[], bool], before: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Kill the task of the newest run as soon as a condition holds.
+
+    :param before: called right before the signal.
+    """
+
+    def watch() -> None:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if condition():
+                before()
+                os.kill(task_process(airflow), signal.SIGKILL)
+                return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=watch, name="killer")
+    thread.start()
+    yield
+    thread.join()
+
+
+def task_process(airflow: AirflowStack) -> int:
+    """Return the process of the task of the newest run."""
+    pid = airflow.task(airflow.newest_run(), "upload").pid
+    if not pid or pid == os.getpid():
+        raise RuntimeError(f"the task has no process of its own: {pid}")
+    return pid
 
 
 class Killer:
@@ -59,9 +92,6 @@ class Killer:
             time.sleep(0.02)
 
     def _strike(self, held: list[int]) -> None:
-        pid = self._airflow.task(self._airflow.newest_run(), "upload").pid
-        if not pid or pid == os.getpid():
-            raise RuntimeError(f"the task has no process of its own: {pid}")
-        os.kill(pid, self._number)
+        os.kill(task_process(self._airflow), self._number)
         self.held = held
         self._also()

@@ -38,9 +38,23 @@ class RestApi:
         wanted = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, "reset_dag_runs": True}
         self._send("POST", f"{self._dags}/{dag_id}/clearTaskInstances", wanted)
 
-    def _send(self, method: str, path: str, values: object) -> Any:
+    def clear_tasks(self, dag_id: str, run_id: str, tasks: list[str | tuple[str, int]]) -> None:
+        """Let tasks run again, with all tasks downstream of them.
+
+        :param tasks: ids; with a map index, only Airflow 3 clears that one alone.
+        """
+        ids = [[*task] if AIRFLOW_3 and isinstance(task, tuple) else _task_id(task) for task in tasks]
+        wanted = {"task_ids": ids, "include_downstream": True, "only_failed": False, "reset_dag_runs": True}
+        path = f"{self._dags}/{dag_id}/clearTaskInstances"
+        self._send("POST", path, {**wanted, "dry_run": False, "dag_run_id": run_id})
+
+    def until_up(self) -> None:
+        """Wait until it takes requests, so that the next one is answered at once."""
         if AIRFLOW_3 and not self._token:
             self._token = self._answer("POST", "/auth/token", USER)["access_token"]
+
+    def _send(self, method: str, path: str, values: object) -> Any:
+        self.until_up()
         return self._answer(method, path, values)
 
     def _answer(self, method: str, path: str, values: object) -> Any:
@@ -59,6 +73,10 @@ class RestApi:
                 return None  # does not listen yet
 
         return (self._stack.wait(send, "web server", pause=0.2) or [None])[0]
+
+
+def _task_id(task: str | tuple[str, int]) -> str:
+    return task if isinstance(task, str) else task[0]
 
 
 def _airflow_3(home: Path, port: str) -> tuple[list[str], dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import Any
 
+from airflow_provider_oss_resume.operators.links import OSSObjectLink
 from demo.stack import AirflowStack
 from demo.versions import AIRFLOW_3
 from tests.airflow.conftest import DAGS
@@ -24,7 +25,8 @@ def load_dag(file: str, dag_id: str = "") -> Any:
 def left_behind(airflow: AirflowStack) -> list[str]:
     """Return what stores keep that was not removed: Variables, XComs and task states of ours."""
     found = [f"variable {key}" for (key,) in airflow.query("select key from variable where key like 'oss_resume%'")]
-    found += [f"xcom {key}" for (key,) in airflow.query("select key from xcom where key like 'oss_resume%'")]
+    xcoms = airflow.query("select key from xcom where key like 'oss_resume%' and key != ?", OSSObjectLink.xcom_key)
+    found += [f"xcom {key}" for (key,) in xcoms]
     if AIRFLOW_3:
         states = airflow.query("select key, task_id from task_state_store where key like 'oss_resume%'")
         found += [f"task state {key} of {task}" for key, task in states]
@@ -35,4 +37,4 @@ def forget(airflow: AirflowStack) -> None:
     """Remove what an upload left that was not meant to be finished."""
     tables = ("variable", "xcom", *(["task_state_store"] if AIRFLOW_3 else []))
     for table in tables:
-        airflow.execute(f"delete from {table} where key like 'oss_resume%'")  # noqa: S608 - three names of ours
+        airflow.execute(f"delete from {table} where key like 'oss_resume%'")

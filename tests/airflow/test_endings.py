@@ -1,4 +1,4 @@
-"""However a try ends, its parts stay in the bucket, its checkpoint in Airflow, and the next try goes on."""
+"""However a try ends, its parts stay in the bucket, its checkpoint stays in Airflow, and the next try resumes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
+from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
 from airflow_provider_oss_resume.stores.memory import MemoryStore
-from airflow_provider_oss_resume.upload import UploadRequest
 from demo.stack import AirflowStack
 from tests.airflow import bucket, runs
 from tests.airflow.background import Child, NextTry, Run, is_alive, wait_for
+from tests.airflow.dags.bad_nights import SLOW_WRITE
 
 PARTS = 16
 CONCURRENCY = 4
@@ -84,13 +85,13 @@ def test_an_orphan_notices_and_stops(night: Night, oss: DevServer, tmp_path: Pat
     assert sum(times_sent.values()) <= 2 * PARTS + CONCURRENCY
 
 
-def test_told_to_stop_while_the_store_is_slow(night: Night, oss: DevServer, tmp_path: Path) -> None:
+def test_a_stop_request_while_the_store_is_slow(night: Night, oss: DevServer, tmp_path: Path) -> None:
     """The store's thread is inside a call for longer than a stopping try waits for it."""
     source = bucket.write_source(tmp_path, "slow-store.bin", 4 * PARTS)
     bucket.slow_parts(oss, source.key)
     with night.begin("slow_store", source) as run:
         run.until_held(oss, source, 1)
-        time.sleep(5.5)  # a write is due every five seconds
+        run.until(lambda: run.said(SLOW_WRITE), "write to the slow store")
         held, task = bucket.parts_held(oss, source.key), run.task_pid()
         os.kill(task, signal.SIGTERM)
         assert seconds_until_gone(task) < BUDGET
@@ -128,7 +129,7 @@ def test_a_try_that_got_on_uses_up_no_retry(night: Night, oss: DevServer, tmp_pa
     with night.begin("from_progress", source) as run:
         run.wait()
         assert run.state() == ("success", 1)
-    assert run.said("going on without using up a retry") >= 1
+    assert run.said("running again without using up a retry") >= 1
     assert night.check_object(source) == Counter(range(1, 2 * PARTS + 1))
 
 
@@ -138,7 +139,7 @@ def test_a_try_that_did_not_get_on_counts(night: Night, oss: DevServer, tmp_path
     with night.begin("from_progress", source) as run:
         run.wait()
         assert run.state() == ("failed", 1)
-    assert not run.said("going on without using up a retry")
+    assert not run.said("running again without using up a retry")
     assert len(bucket.unfinished_uploads(oss, source.key)) == 1
     runs.forget(night.airflow)
 
@@ -146,9 +147,9 @@ def test_a_try_that_did_not_get_on_counts(night: Night, oss: DevServer, tmp_path
 class SlowToBegin(ResumableUploadOperator):
     """Has to wait for Airflow before it knows what to do."""
 
-    def _request(self, *arguments: Any) -> UploadRequest:
+    def oss_hook(self) -> OSSResumeHook:
         time.sleep(0.6)
-        return super()._request(*arguments)
+        return super().oss_hook()
 
 
 def test_the_time_until_the_upload_begins_counts(night: Night, oss: DevServer, tmp_path: Path) -> None:

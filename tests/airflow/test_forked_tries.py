@@ -81,7 +81,7 @@ def test_a_killed_try_resumes(runner: Runner, oss: DevServer, tmp_path: Path) ->
     assert runner.airflow.variables() == []
 
 
-def test_a_try_told_to_stop_keeps_its_parts_for_the_next(runner: Runner, oss: DevServer, tmp_path: Path) -> None:
+def test_a_stop_request_keeps_the_parts_for_the_next_try(runner: Runner, oss: DevServer, tmp_path: Path) -> None:
     """SIGTERM: what Airflow sends when a person clears the task, and a cluster when it wants the machine back."""
     source = bucket.write_source(tmp_path, "terminated.bin", PARTS)
     bucket.slow_parts(oss, source.key)

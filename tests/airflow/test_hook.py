@@ -79,8 +79,8 @@ SPELLINGS = {
 @pytest.mark.parametrize("connection", SPELLINGS.values(), ids=SPELLINGS)
 def test_every_spelling_of_a_connection(env: pytest.MonkeyPatch, connection: str | dict[str, Any]) -> None:
     hook = hook_of(env, connection)
-    assert hook.settings.endpoint == HANGZHOU
-    assert (hook.settings.access_key_id, hook.settings.access_key_secret) == ("an-id", SECRET)
+    assert hook.settings.service.endpoint == HANGZHOU
+    assert (hook.settings.credentials.access_key_id, hook.settings.credentials.access_key_secret) == ("an-id", SECRET)
     assert hook.bucket == "examplebucket"
 
 
@@ -130,7 +130,7 @@ def test_checkpoint_keys_of_the_connection_stand_above_those_of_the_configuratio
     [
         (
             {},
-            "connection 'oss_default' has no key for client-side encryption: put an RSA key in PEM form into its extra",
+            "connection 'oss_default' has no key for client-side encryption: set an RSA key in PEM form in its extra",
         ),
         (
             {"cse_private_key": "hidden"},
@@ -153,7 +153,7 @@ def test_a_master_key_that_cannot_be(env: pytest.MonkeyPatch, extra: dict[str, s
 @pytest.mark.parametrize("extra", ['{"region": "hidden"', "hidden", "[1]", "null"])
 def test_an_extra_that_is_no_object_is_not_taken_for_an_empty_one(env: pytest.MonkeyPatch, extra: str) -> None:
     connection = {"conn_type": "oss_resume", "host": HANGZHOU, "login": "an-id", "password": "a-secret", "extra": extra}
-    with pytest.raises(ConfigurationError, match="connection 'oss_default': extra is no JSON object, write") as caught:
+    with pytest.raises(ConfigurationError, match="connection 'oss_default': extra is not a JSON object") as caught:
         _ = hook_of(env, connection).settings
     assert "hidden" not in str(caught.value)
 
@@ -162,22 +162,27 @@ def test_an_extra_that_is_no_object_is_not_taken_for_an_empty_one(env: pytest.Mo
 
 BAD = {
     "no key": ({"login": "", "password": ""}, "no access key id and no access key secret, fill login and password"),
-    "no endpoint": ({"host": "", "extra": {"region": ""}}, "no endpoint, fill host, such as https://oss-cn-hangzhou"),
+    "no endpoint": ({"host": "", "extra": {"region": ""}}, "no endpoint, set host, such as https://oss-cn-hangzhou"),
     "no scheme": (
         {"host": "oss-cn-hangzhou.aliyuncs.com"},
-        f"'oss-cn-hangzhou.aliyuncs.com' does not begin with http:// or https://: write it as {HANGZHOU}",
+        f"'oss-cn-hangzhou.aliyuncs.com' does not start with http:// or https://: write it as {HANGZHOU}",
     ),
-    "path": ({"host": f"{HANGZHOU}/exports"}, f"'{HANGZHOU}/exports' has more than a host: write {HANGZHOU}"),
+    "path": ({"host": f"{HANGZHOU}/exports"}, f"'{HANGZHOU}/exports' has more than a host: write it as {HANGZHOU}"),
     "bucket inside": (
         {"host": "https://examplebucket.oss-cn-hangzhou.aliyuncs.com"},
-        f"has a bucket in it: write {HANGZHOU} and give the bucket as bucket_name",
+        f"has a bucket in it: write it as {HANGZHOU}, and give 'examplebucket' as bucket_name",
     ),
     "key inside": ({"host": "https://an-id:a-secret@oss-cn-hangzhou.aliyuncs.com"}, "put the access key into"),
     "region not derivable": (
         {"host": "https://oss-accelerate.aliyuncs.com", "extra": {"region": ""}},
-        "does not tell its region, which signature V4 needs: set the region, such as 'cn-hangzhou'",
+        "does not contain its region, which signature V4 needs: set the region of the connection",
     ),
-    "timeout": ({"extra": {"read_timeout": "a minute"}}, "read_timeout is 'a minute', give a number of seconds"),
+    "region of another endpoint": (
+        {"host": HANGZHOU, "extra": {"region": "cn-beijing"}},
+        f"region 'cn-beijing' is not that of endpoint '{HANGZHOU}', which is 'cn-hangzhou': correct one of them",
+    ),
+    "temporary key": ({"login": "STS.NUexample"}, "needs its security token: set security_token in its extra"),
+    "timeout": ({"extra": {"read_timeout": "a minute"}}, "read_timeout is 'a minute', it must be a number of seconds"),
     "style": ({"extra": {"addressing_style": "dns"}}, "addressing style 'dns': use one of auto, virtual, path, cname"),
     "virtual host of an address": ({"extra": {"addressing_style": "virtual"}}, "use style 'path'"),
     "signature": ({"extra": {"signature_version": "v2"}}, "signature version 'v2': use 'v4' or 'v1'"),
@@ -207,13 +212,13 @@ def test_a_bad_connection_is_refused_before_anything_is_sent(
 def test_a_connection_that_works(env: pytest.MonkeyPatch, oss: DevServer) -> None:
     works, said = hook_of(env, own(oss)).test_connection()
     assert works
-    assert said == f"{oss.url} takes the access key, bucket examplebucket exists"
+    assert said == f"{oss.url} accepts the access key, bucket examplebucket exists"
 
 
 def test_a_connection_without_a_bucket(env: pytest.MonkeyPatch, oss: DevServer) -> None:
     works, said = hook_of(env, own(oss, schema="")).test_connection()
     assert works
-    assert said == f"{oss.url} takes the access key"
+    assert said == f"{oss.url} accepts the access key"
 
 
 def test_a_connection_of_the_official_type(env: pytest.MonkeyPatch, oss: DevServer) -> None:
@@ -222,13 +227,13 @@ def test_a_connection_of_the_official_type(env: pytest.MonkeyPatch, oss: DevServ
 
 
 @pytest.mark.parametrize("extra", [{}, {"trust_env": True}, {"proxies": {}}], ids=["", "asked for", "declined"])
-def test_a_proxy_that_nobody_asked_for_is_not_used_and_told_of(
+def test_a_proxy_that_nobody_asked_for_is_not_used_but_logged(
     env: pytest.MonkeyPatch, oss: DevServer, caplog: pytest.LogCaptureFixture, extra: dict[str, Any]
 ) -> None:
     caplog.set_level(logging.INFO)
     env.setenv("http_proxy", "http://hidden:hidden@127.0.0.1:1")
     assert hook_of(env, own(oss, extra=extra)).test_connection()[0]  # this machine is never behind a proxy
-    assert ('the proxy that http_proxy names is not used: that takes "trust_env": true' in caplog.text) is (not extra)
+    assert ('the proxy in http_proxy is not used: set "trust_env": true' in caplog.text) is (not extra)
     assert "hidden" not in caplog.text
 
 
@@ -272,15 +277,21 @@ def test_a_key_that_may_only_write_passes(env: pytest.MonkeyPatch, oss: DevServe
     oss.plan(denied("You have no right to access this object."))
     works, said = hook_of(env, own(oss, schema="")).test_connection()
     assert works
-    assert "its RAM policy does not allow to look further" in said
+    assert "its RAM policy does not permit further checks" in said
     oss.assert_all_fired()
 
 
-def test_a_bucket_of_another_region_does_not_pass(env: pytest.MonkeyPatch, oss: DevServer) -> None:
-    oss.plan(denied("The bucket must be addressed at its endpoint.", Endpoint="oss-cn-beijing.aliyuncs.com"))
+@pytest.mark.parametrize(
+    ("elements", "endpoint"),
+    [({"Endpoint": "oss-cn-beijing.aliyuncs.com"}, "https://oss-cn-beijing.aliyuncs.com"), ({}, "that region")],
+)
+def test_a_bucket_of_another_region_does_not_pass(
+    env: pytest.MonkeyPatch, oss: DevServer, elements: dict[str, str], endpoint: str
+) -> None:
+    oss.plan(denied("The bucket must be addressed using the specified endpoint.", **elements))
     works, said = hook_of(env, own(oss, schema="")).test_connection()
     assert not works
-    assert "set the endpoint of the connection to https://oss-cn-beijing.aliyuncs.com" in said
+    assert f"set the endpoint of the connection to {endpoint}" in said
     oss.assert_all_fired()
 
 
@@ -305,27 +316,27 @@ def test_no_secret_is_logged(env: pytest.MonkeyPatch, oss: DevServer, caplog: py
 def test_a_key_for_encryption_that_cannot_be_does_not_pass(
     env: pytest.MonkeyPatch, oss: DevServer, extra: dict[str, str], said: str
 ) -> None:
-    works, told = hook_of(env, own(oss, extra=extra)).test_connection()
+    works, message = hook_of(env, own(oss, extra=extra)).test_connection()
     assert not works
-    assert said in told
-    assert "hidden" not in told
+    assert said in message
+    assert "hidden" not in message
 
 
-def test_a_setting_that_means_nothing_is_told_once(
+def test_an_unused_setting_is_reported_once(
     env: pytest.MonkeyPatch, oss: DevServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     hook = hook_of(env, own(oss, extra={"red_timeout": "hidden", "colour": "hidden"}))
     assert hook.test_connection()[0]
     hook.get_conn().close()
-    told = [record.getMessage() for record in caplog.records if "means nothing" in record.getMessage()]
-    assert told == [
-        "connection 'oss_default': 'red_timeout' in its extra means nothing here, did you mean 'read_timeout'?",
-        "connection 'oss_default': 'colour' in its extra means nothing here",
+    warnings_seen = [record.getMessage() for record in caplog.records if "is not used" in record.getMessage()]
+    assert warnings_seen == [
+        "connection 'oss_default': 'red_timeout' in its extra is not used, did you mean 'read_timeout'?",
+        "connection 'oss_default': 'colour' in its extra is not used",
     ]
 
 
 @pytest.mark.parametrize("conn_id", ["", " ", None, 5])
 def test_what_is_no_connection_id_is_refused(conn_id: Any) -> None:
     hook = OSSResumeHook(conn_id)
-    with pytest.raises(ConfigurationError, match=f"oss_conn_id is {conn_id!r}: give the id of a connection"):
+    with pytest.raises(ConfigurationError, match=f"oss_conn_id is {conn_id!r}: it must be the id of a connection"):
         _ = hook.settings

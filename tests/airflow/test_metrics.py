@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import Stats
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
-from airflow_provider_oss_resume.operators.task import Counters, publish
+from airflow_provider_oss_resume.operators.tries.metrics import Counters, Gauges, publish
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
+from airflow_provider_oss_resume.transfer.counts import TransferCounts
 from tests.airflow import bucket
 from tests.airflow.background import wait_for
 from tests.airflow.scheduled import Scheduled
@@ -44,15 +44,20 @@ def test_every_try_sends_its_counters(
     wait_for(of_both_tries, "metrics of the second try", 10)
     counts = statsd.counts("counted", "upload")
     size = source.path.stat().st_size
-    assert set(counts) == {field.name for field in fields(Counters)}
+    assert counts.keys() == Counters().as_dict().keys()
     assert counts["parts_sent"] == PARTS
     assert 8 <= counts["parts_reused"] < PARTS
     assert counts["bytes_reused"] == counts["parts_reused"] * bucket.PART_SIZE
     assert size <= counts["bytes_sent"] <= size + 5 * bucket.PART_SIZE
     assert counts["recoveries"] == 0
+    gauges = statsd.gauges("counted", "upload")
+    assert set(gauges) == {"rate", "parts_done", "parts_total"}
+    assert set(gauges["parts_total"]) == {PARTS}
+    assert gauges["parts_done"][-1] == PARTS
+    assert max(gauges["rate"]) > 0
 
 
-def test_a_backend_that_fails_is_survived_and_told(
+def test_a_failing_backend_is_logged_and_fails_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An upload that is done must not be run again because nobody counts it."""
@@ -61,5 +66,11 @@ def test_a_backend_that_fails_is_survived_and_told(
         raise ConnectionError("no such collector")
 
     monkeypatch.setattr(Stats, "incr", refuse, raising=False)
-    publish(Counters(bytes_sent=7), TaskIdentity("dag", "run", "upload"))
+    monkeypatch.setattr(Stats, "gauge", refuse, raising=False)
+    gauges = Gauges(TaskIdentity("dag", "run", "upload"))
+    gauges.send(rate=1)
+    gauges.send(rate=2)
+    assert caplog.text.count("cannot be sent to Airflow's metrics: ConnectionError: no such collector") == 1
+    caplog.clear()
+    publish(Counters(TransferCounts(bytes_sent=7)), TaskIdentity("dag", "run", "upload"))
     assert "cannot be sent to Airflow's metrics: ConnectionError: no such collector" in caplog.text

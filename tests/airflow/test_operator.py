@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
-from demo.stack import AirflowStack
 from demo.versions import AIRFLOW_3
 from tests.airflow import bucket
 from tests.airflow.cases import Cases, Run
@@ -22,18 +20,8 @@ CONCURRENCY = 4
 WRITES = {"PutObject", "InitiateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"}
 
 
-@pytest.fixture
-def cases(
-    forked: AirflowStack, oss: DevServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Cases]:
-    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
-    cases = Cases(forked, oss, capfd)
-    yield cases
-    cases.forget_variables()
-
-
 def fail_part(source: bucket.SourceFile, status: int = 409, code: str = "PartNotSequential", **more: Any) -> FaultRule:
-    """An answer to part 6 that no request and no person can mend, so that the try fails and the next one goes on."""
+    """A reply to part 6 that fails the try; the next one resumes."""
     return FaultRule(
         FaultKind.REPLY,
         operation="UploadPart",
@@ -49,9 +37,9 @@ def fail_part(source: bucket.SourceFile, status: int = 409, code: str = "PartNot
 
 
 def test_every_argument_may_come_from_a_template(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
-    source = bucket.write_source(tmp_path, "told.csv", PARTS)
+    source = bucket.write_source(tmp_path, "reported.csv", PARTS)
     run = cases.run(
-        "as_told",
+        "from_conf",
         source,
         part_size=128 * 1024,
         max_concurrency=2,
@@ -72,9 +60,22 @@ def test_every_argument_may_come_from_a_template(cases: Cases, oss: DevServer, t
     assert found.headers["x-oss-tagging-count"] == "1"
 
 
+@pytest.mark.parametrize("key", ["oss://examplebucket/exports/", "exports/"])
+def test_a_full_url_and_a_prefix_name_the_object(cases: Cases, oss: DevServer, tmp_path: Path, key: str) -> None:
+    """Both went green under their literal names (issue 8, A2 and A3)."""
+    source = bucket.write_source(tmp_path, "named.csv", 2)
+    name = f"exports/{source.path.name}"
+    run = cases.run("from_conf", bucket.SourceFile(source.path, key))
+    assert run.states == ["success"]
+    assert cases.airflow.xcom(run.run_id, "upload")["key"] == name
+    assert run.said(f"key '{key}' is object '{name}' in bucket 'examplebucket'")
+    with bucket.client(oss) as client:
+        assert client.head_object(bucket.NAME, name).size == source.path.stat().st_size
+
+
 def test_the_result_tells_what_was_done(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "result.bin", PARTS)
-    run = cases.run("as_told", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
+    run = cases.run("from_conf", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
     result = cases.airflow.xcom(run.run_id, "upload")
     size = source.path.stat().st_size
     with bucket.client(oss) as client:
@@ -90,6 +91,7 @@ def test_the_result_tells_what_was_done(cases: Cases, oss: DevServer, tmp_path: 
         "bytes_sent": size,
         "bytes_reused": 0,
         "resumed": False,
+        "skipped": False,
     }
     assert {name: result[name] for name in expected} == expected
     assert result["upload_id"]
@@ -124,7 +126,7 @@ def test_what_only_a_person_can_mend_is_not_retried(
 ) -> None:
     source = bucket.write_source(tmp_path, f"permanent-{code}.bin", PARTS)
     oss.plan(fail_part(source, status, code, count=None))
-    run = cases.run("as_told", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
+    run = cases.run("from_conf", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
     assert (run.states, run.tries) == (["failed"], 1)
     assert advice in run.output
     assert "request id" in run.output
@@ -135,7 +137,7 @@ def test_what_may_be_over_soon_is_retried_and_resumed(cases: Cases, oss: DevServ
     source = bucket.write_source(tmp_path, "passing.bin", PARTS)
     oss.plan(fail_part(source))
     bucket.slow_parts(oss, source.key)
-    run = cases.run("as_told", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
+    run = cases.run("from_conf", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
     assert (run.states, run.tries) == (["success"], 2)
     result = cases.airflow.xcom(run.run_id, "upload")
     assert result["resumed"]
@@ -152,7 +154,7 @@ def test_a_key_that_may_only_write_resumes_by_the_checkpoint(cases: Cases, oss: 
         oss.plan(FaultRule(FaultKind.REPLY, operation, status=403, code="AccessDenied", count=None))
     oss.plan(fail_part(source))
     bucket.slow_parts(oss, source.key)
-    run = cases.run("as_told", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
+    run = cases.run("from_conf", source, part_size=bucket.PART_SIZE, multipart_threshold=1)
     assert (run.states, run.tries) == (["success"], 2)
     assert cases.airflow.xcom(run.run_id, "upload")["resumed"]
     oss.clear_faults()
@@ -164,7 +166,7 @@ def test_a_key_that_may_only_write_resumes_by_the_checkpoint(cases: Cases, oss: 
 def test_without_a_checkpoint_a_failure_leaves_nothing_behind(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "not-durable.bin", PARTS)
     oss.plan(fail_part(source))
-    run = cases.run("as_told", source, part_size=bucket.PART_SIZE, multipart_threshold=1, durable="False")
+    run = cases.run("from_conf", source, part_size=bucket.PART_SIZE, multipart_threshold=1, durable="False")
     assert (run.states, run.tries) == (["success"], 2)
     aborted = [one for one in run.requests if one.operation == "AbortMultipartUpload"]
     assert [one.status for one in aborted] == [204]
@@ -174,33 +176,33 @@ def test_without_a_checkpoint_a_failure_leaves_nothing_behind(cases: Cases, oss:
 
 def test_an_object_that_must_not_be_replaced(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "taken.bin", PARTS)
-    assert cases.run("as_told", source).states == ["success"]
+    assert cases.run("from_conf", source).states == ["success"]
     before = bucket.stored_sha256(oss, source.key)
     source.path.write_bytes(b"other bytes")
-    run = cases.run("as_told", source, replace="False")
+    run = cases.run("from_conf", source, replace="False")
     assert (run.states, run.tries) == (["failed"], 1)
-    assert "Choose another key, or allow to replace the object" in run.output
+    assert "Choose another key, or if_exists='overwrite', 'skip' or 'skip_same'" in run.output
     assert bucket.stored_sha256(oss, source.key) == before
 
 
 # ---------------------------------------------------------------- how it stops
 
 
-def test_a_try_told_to_stop_ends_at_once_and_does_not_succeed(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
-    """Airflow 3 goes on after SIGTERM as if nothing were: here nobody else would end the task."""
+def test_a_stop_request_ends_a_try_at_once_and_never_succeeds(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
+    """Airflow 3 ignores SIGTERM after on_kill: only the operator can end the task."""
     source = bucket.write_source(tmp_path, "stopped.bin", 100)
     bucket.slow_parts(oss, source.key)
     with Killer(cases.airflow, oss, source, 4, number=signal.SIGTERM) as killer:
         run = cases.run("once", source)
     assert killer.held
     assert run.states == ["failed"]
-    assert sum(run.parts_accepted().values()) < 100, "it went on to the end"
+    assert sum(run.parts_accepted().values()) < 100, "it ran to the end"
     if AIRFLOW_3:  # Airflow 2 raises its own AirflowTaskTerminated
-        assert "the task was told to stop; its parts stay in the bucket for the next try" in run.output
+        assert "the task received a stop request; its parts stay in the bucket for the next try" in run.output
     assert_parts_stay(cases, oss, source, run)
 
 
-def test_a_try_told_to_stop_before_it_began_sends_nothing(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
+def test_a_stop_request_before_execute_sends_nothing(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
     run = cases.run("stopped_early", bucket.write_source(tmp_path, "stopped-early.bin", PARTS))
     assert run.states == ["failed"]
     assert WRITES.isdisjoint(run.operations)
@@ -216,7 +218,7 @@ def test_a_killed_upload_is_thrown_away_if_asked_for(cases: Cases, oss: DevServe
     assert cases.airflow.variables() == []
 
 
-def test_a_timeout_keeps_the_parts_and_the_retry_goes_on(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
+def test_a_timeout_keeps_the_parts_and_the_retry_resumes(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "timeout.bin", 40)
     bucket.slow_parts(oss, source.key)
     run = cases.run("in_time", source)

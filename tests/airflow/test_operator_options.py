@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
-from airflow_provider_oss_resume.exceptions import AccessDeniedError, ConfigurationError
+from airflow_provider_oss_resume.exceptions import AccessDeniedError, ConfigurationError, SourceChangedError
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
-from airflow_provider_oss_resume.oss.decryption import open_decrypted
-from airflow_provider_oss_resume.oss.encryption import RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
+from airflow_provider_oss_resume.oss.client_encryption.encryption import RSAMasterKey
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import Progress
 from tests.airflow import bucket
@@ -129,7 +130,7 @@ def test_who_pays_says_so_in_every_request(oss: DevServer, execute: Execute, arg
 
 
 def test_a_callback_that_fails(oss: DevServer, execute: Execute, source: bucket.SourceFile) -> None:
-    with pytest.raises(AirflowFailException, match="The object is stored; do not upload it again"):
+    with pytest.raises(AirflowFailException, match="The object is stored: do not upload it again"):
         execute(callback=NOBODY, callback_vars={"x:run": "1"})
     [complete] = oss.requests("CompleteMultipartUpload")
     assert json.loads(base64.b64decode(complete.headers["x-oss-callback"])) == NOBODY
@@ -140,8 +141,8 @@ def test_a_callback_that_fails(oss: DevServer, execute: Execute, source: bucket.
 
 def test_sequential(oss: DevServer, execute: Execute, source: bucket.SourceFile) -> None:
     execute(sequential=True, max_concurrency=8)
-    [begun] = oss.requests("InitiateMultipartUpload")
-    assert "sequential" in begun.query
+    [initiate] = oss.requests("InitiateMultipartUpload")
+    assert "sequential" in initiate.query
     assert bucket.parts_held(oss, source.key) == list(range(1, PARTS + 1))
     with bucket.client(oss) as client:
         md5 = client.head_object(bucket.NAME, source.key).headers["content-md5"]
@@ -152,25 +153,23 @@ def test_an_upload_that_is_named_and_one_that_is_not(
     oss: DevServer, execute: Execute, source: bucket.SourceFile
 ) -> None:
     with bucket.client(oss) as client:
-        begun = client.initiate_multipart_upload(bucket.NAME, source.key)
-        client.upload_part(bucket.NAME, source.key, begun, 1, source.path.read_bytes()[: bucket.PART_SIZE])
+        upload_id = client.initiate_multipart_upload(bucket.NAME, source.key)
+        client.upload_part(bucket.NAME, source.key, upload_id, 1, source.path.read_bytes()[: bucket.PART_SIZE])
         assert execute(adopt_uploads=False)["parts_reused"] == 0
-        assert execute(upload_id=begun, adopt_uploads="False")["parts_reused"] == 1
+        assert execute(upload_id=upload_id, adopt_uploads="False")["parts_reused"] == 1
         assert sorted(bucket.parts_held(oss, source.key)) == [2, 3, 4]
         another = client.initiate_multipart_upload(bucket.NAME, "options/another")
-        with pytest.raises(
-            AirflowFailException, match=rf"upload_id '{another}' of .* does not exist .*leave upload_id"
-        ):
+        with pytest.raises(AirflowFailException, match=rf"upload_id '{another}' of .* does not exist: leave upload_id"):
             execute(upload_id=another)
         client.abort_multipart_upload(bucket.NAME, "options/another", another)
     assert oss.requests("UploadPart") == []
 
 
 def test_progress_and_bandwidth(execute: Execute) -> None:
-    told: list[Progress] = []
-    result = execute(progress_callback=told.append, bandwidth_limit="00:00,1M 12:00,1048576")
+    reports: list[Progress] = []
+    result = execute(progress_callback=reports.append, bandwidth_limit="00:00,1M 12:00,1048576")
     assert result["duration_s"] > 0.4  # 772 KiB at 1 MiB a second, less what may be caught up with
-    assert told[-1].percent == 100.0
+    assert reports[-1].percent == 100.0
 
 
 @pytest.mark.parametrize("given", [True, RSAMasterKey(private_key=PRIVATE)], ids=["connection", "argument"])
@@ -199,7 +198,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "data encryption alone": ({"server_side_data_encryption": "SM4"}, "server_side_data_encryption needs"),
     "two ACLs": ({"acl": "private", "headers": {"x-oss-object-acl": "public-read"}}, "x-oss-object-acl is given as"),
     "callback": ({"callback": {"callbackUrl": "http://h/"}}, "callback needs callbackUrl and callbackBody"),
-    "timetable": ({"bandwidth_limit": "08:00,fast"}, "bandwidth_limit '08:00,fast' is no limit of at least 1024"),
+    "timetable": ({"bandwidth_limit": "08:00,fast"}, "bandwidth_limit '08:00,fast' is not a limit of at least 1024"),
     "no RSA key": ({"client_side_encryption": True}, "connection 'oss_default' has no key for client-side encryption"),
     "RSA key": (
         {"client_side_encryption": True, "extra": {"cse_public_key": "hidden"}},
@@ -207,15 +206,18 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "RSA key as text": (
         {"client_side_encryption": "hidden"},
-        "client_side_encryption is given a str: give True, False or a MasterKey",
+        "client_side_encryption has the type str: it must be True, False or a MasterKey",
     ),
-    "no choice": ({"client_side_encryption": 1}, "client_side_encryption is given a int: give True, False or a Mas"),
+    "no choice": (
+        {"client_side_encryption": 1},
+        "client_side_encryption has the type int: it must be",
+    ),
     "encrypted and named": (
         {"client_side_encryption": RSAMasterKey(private_key=PRIVATE), "upload_id": "U1"},
         "upload_id 'U1' with client-side encryption",
     ),
     "Fernet key": ({"extra": {"checkpoint_secret_keys": "hidden"}}, "checkpoint key number 1, of checkpoint_secret_k"),
-    "two secrets": ({"extra": {"auth_type": "env"}}, "an access key means nothing to auth_type 'env'"),
+    "two secrets": ({"extra": {"auth_type": "env"}}, "an access key is not used with auth_type 'env'"),
 }
 
 
@@ -227,6 +229,31 @@ def test_what_cannot_work_sends_nothing_and_shows_no_secret(
     with pytest.raises(AirflowFailException) as caught:
         execute(**arguments)
     assert said in str(caught.value)
-    assert isinstance(caught.value.__cause__, ConfigurationError)
+    assert isinstance(caught.value.__context__, ConfigurationError)
     assert "hidden" not in str(caught.value) + caplog.text
     assert oss.requests() == []
+
+
+def test_times_of_the_source_that_flap(execute: Execute, source: bucket.SourceFile) -> None:
+    """Each progress report finds the file with another time."""
+    seconds = iter(range(1, 1_000))
+
+    def flap(_progress: Progress) -> None:
+        os.utime(source.path, (next(seconds), next(seconds)))
+
+    with pytest.raises(SourceChangedError, match="only its modification time"):
+        execute(progress_callback=flap)
+    assert execute(progress_callback=flap, check_source_times="False")["size"] == source.path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"verify_resume": False}, "verify_resume=False"),
+        ({"client_side_encryption": RSAMasterKey(private_key=PRIVATE)}, "client-side encryption"),
+    ],
+    ids=["verify_resume", "client_side_encryption"],
+)
+def test_times_cannot_be_ignored_where_they_are_needed(execute: Execute, other: dict[str, Any], named: str) -> None:
+    with pytest.raises(AirflowFailException, match=f"check_source_times.*{named}"):
+        execute(check_source_times=False, **other)

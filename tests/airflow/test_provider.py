@@ -13,8 +13,8 @@ from typing import Any
 import airflow
 import pytest
 
+from airflow_provider_oss_resume.hooks.connection.connection_settings import ConnectionFields, read_settings
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
-from airflow_provider_oss_resume.hooks.settings import ConnectionFields, read_settings
 from airflow_provider_oss_resume.provider_info import CONNECTION_FIELDS, CONNECTION_TYPE, get_provider_info
 from airflow_provider_oss_resume.version import __version__
 from demo.versions import AIRFLOW_3
@@ -51,7 +51,7 @@ def test_the_connection_form_is_what_its_schema_asks_for() -> None:
     validate(get_provider_info()["connection-types"], schema)
 
 
-@pytest.mark.parametrize("kind", ["hooks", "operators"])
+@pytest.mark.parametrize("kind", ["hooks", "operators", "sensors", "triggers"])
 def test_the_modules_it_names_exist(kind: str) -> None:
     for entry in get_provider_info()[kind]:
         for name in entry["python-modules"]:

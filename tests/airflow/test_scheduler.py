@@ -18,7 +18,7 @@ from tests.airflow import bucket
 PARTS = 24
 CONCURRENCY = 4
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.on_cluster]
 
 
 def trigger(stack: AirflowStack, source: bucket.SourceFile, run_id: str) -> None:

@@ -13,8 +13,10 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator, TaskGroup, ta
 
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.stores.naming import is_store_key
 from airflow_provider_oss_resume.stores.xcom import find_anchor
-from airflow_provider_oss_resume.task_groups import _empty_operator, anchored_upload
+from airflow_provider_oss_resume.task_groups import anchored_upload
+from airflow_provider_oss_resume.task_groups.anchored import _empty_operator
 from demo.stack import AirflowStack
 from tests.airflow import bucket, runs
 from tests.airflow.background import Run
@@ -124,7 +126,7 @@ def test_without_one_nothing_is_asked_of_airflow_or_oss(
     assert [one for one in oss.requests() if one.key == source.key] == []
 
 
-def test_the_factory_goes_on_after_sigkill(
+def test_the_factory_resumes_after_sigkill(
     begin: Callable[[str, bucket.SourceFile], Run], oss: DevServer, tmp_path: Path
 ) -> None:
     source = bucket.write_source(tmp_path, "in-group.bin", PARTS)
@@ -136,7 +138,7 @@ def test_the_factory_goes_on_after_sigkill(
         os.kill(task, signal.SIGKILL)
         run.wait()
         assert run.state("one.upload") == ("success", 2)
-    assert [task for task, key in where if key.startswith("oss_resume_")] == ["one.checkpoint"]
-    assert run.said("the upload of the checkpoint goes on")
+    assert [task for task, key in where if is_store_key(key)] == ["one.checkpoint"]
+    assert run.said("resuming the upload of the checkpoint")
     assert bucket.stored_sha256(oss, source.key) == source.sha256
     assert runs.left_behind(run.airflow) == []

@@ -1,4 +1,4 @@
-"""With every store a real upload goes on after SIGKILL, and nothing of it is left when it is done."""
+"""With every store a real upload resumes after SIGKILL, and deletes its checkpoint when it is done."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def begin(
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_a_killed_upload_goes_on(
+def test_a_killed_upload_resumes(
     begin: Callable[[str, bucket.SourceFile], Run], oss: DevServer, tmp_path: Path, store: str
 ) -> None:
     source = bucket.write_source(tmp_path, f"by-{store}.bin", PARTS)
@@ -52,5 +52,5 @@ def test_a_killed_upload_goes_on(
     times_sent = Counter(bucket.parts_held(oss, source.key))
     assert all(times_sent[number] == 1 for number in held)
     assert sum(times_sent.values()) <= PARTS + CONCURRENCY
-    assert "the upload of the checkpoint goes on" in run.output
+    assert "resuming the upload of the checkpoint" in run.output
     assert runs.left_behind(run.airflow) == []

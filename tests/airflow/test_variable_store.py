@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
-from demo.stack import AirflowStack
 from tests.airflow import bucket
 from tests.airflow.cases import Cases, Run
 
 PARTS = 12
-
-
-@pytest.fixture
-def cases(
-    forked: AirflowStack, oss: DevServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Iterator[Cases]:
-    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
-    cases = Cases(forked, oss, capfd)
-    yield cases
-    cases.forget_variables()
 
 
 def identity_of(cases: Cases, run: Run) -> TaskIdentity:
@@ -72,7 +58,7 @@ def test_the_variable_is_gone_when_the_upload_is_done(cases: Cases, oss: DevServ
     assert cases.airflow.variables() == []
 
 
-def test_a_shadowed_variable_is_told_once_and_costs_only_the_resume(
+def test_a_shadowed_variable_is_reported_once_and_costs_only_the_resume(
     cases: Cases, oss: DevServer, tmp_path: Path
 ) -> None:
     """AIRFLOW_VAR_... is read in place of what was written: better to know before the upload dies."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from airflow_provider_oss_resume.upload.store import CheckpointStore
+from airflow_provider_oss_resume.checkpoint.store import CheckpointStore
 
 LARGE = "0123456789abcdef" * 25 * 1024  # 400 KB: a checkpoint of 10,000 parts
 WILD = 'Größe 大きさ \U0001f4be "quoted" {{ not.a_template }} \\n \x7f\n\t%s'

@@ -46,12 +46,13 @@ class Try:
             )
             return uploader.upload(UploadRequest(self.file, BUCKET, self.key, PART, CONCURRENCY, 0))
 
-    def start(self, crash_at: str = "") -> subprocess.Popen[str]:
+    def start(self, crash_at: str = "", stdin: int | None = None) -> subprocess.Popen[str]:
         """Make the try in a process of its own, and return when it is about to upload."""
         child = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.child", json.dumps(asdict(self))],
             cwd=REPOSITORY,
             env={**os.environ, "OSS_RESUME_CRASH_AT": crash_at},
+            stdin=stdin,
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -1,4 +1,4 @@
-"""No room for the checkpoint: that is told once, and the upload goes on without."""
+"""No room for the checkpoint: one warning, and the upload continues without it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_oss_resume.checkpoint.record import decode
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.oss import OSSClient
-from airflow_provider_oss_resume.upload.checkpoint import decode
 from tests.crash.child import BUCKET, CONCURRENCY, PART, Try
 
 PARTS = 16

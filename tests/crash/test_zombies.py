@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_oss_resume.checkpoint.record import decode
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.stores.file import FileStore
-from airflow_provider_oss_resume.upload.checkpoint import decode
 from tests.crash.child import BUCKET, PART, Try
 
 PARTS = 24
@@ -99,7 +99,7 @@ def test_two_tries_at_once_make_one_right_object(server: DevServer, client: OSSC
     assert FileStore(attempt.checkpoint).load() is None
 
 
-def test_the_same_try_twice_at_once_is_not_begun_while_the_first_lives(
+def test_a_second_process_of_a_try_does_not_start_while_the_first_lives(
     server: DevServer, client: OSSClient, attempt: Try
 ) -> None:
     first = attempt.start()

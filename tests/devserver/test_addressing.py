@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_oss_resume.devserver.addressing import (
+from airflow_provider_oss_resume.devserver.errors import OSSError
+from airflow_provider_oss_resume.devserver.http.addressing import (
     Address,
     bucket_of_host,
     check_bucket_name,
@@ -12,7 +13,6 @@ from airflow_provider_oss_resume.devserver.addressing import (
     parse,
     parse_query,
 )
-from airflow_provider_oss_resume.devserver.errors import OSSError
 from airflow_provider_oss_resume.oss.signing import quote
 
 

@@ -20,7 +20,7 @@ KEPT = {
 
 
 def test_put_keeps_and_echoes(wire: Wire) -> None:
-    put = wire.send("PUT", "key", {}, {**KEPT, "x-oss-tagging": "a=1&b=%26"}, b"x")
+    put = wire.send("PUT", "key", {}, {**KEPT, "x-oss-tagging": "a=1&b=%2B"}, b"x")
     assert put.headers["x-oss-server-side-encryption"] == "KMS"
     head = wire.send("HEAD", "key").headers
     assert {name.lower(): value for name, value in KEPT.items()}.items() <= head.items()
@@ -88,10 +88,10 @@ def test_object_acl(wire: Wire) -> None:
 
 
 def test_object_tagging(wire: Wire) -> None:
-    wire.send("PUT", "key", {}, {"x-oss-tagging": "a=%26&b="}, b"x")
+    wire.send("PUT", "key", {}, {"x-oss-tagging": "a=%2B&b="}, b"x")
     tags = wire.send("GET", "key", {"tagging": ""})
     assert list(zip(tags.texts("TagSet/Tag/Key"), tags.texts("TagSet/Tag/Value"), strict=True)) == [
-        ("a", "&"),
+        ("a", "+"),
         ("b", ""),
     ]
     body = b"<Tagging><TagSet><Tag><Key>c</Key><Value>3</Value></Tag></TagSet></Tagging>"
@@ -105,3 +105,25 @@ def test_a_traffic_limit_stands_in_one_place(wire: Wire) -> None:
     name = "x-oss-traffic-limit"
     assert wire.send("PUT", "key", {name: "819200"}, body=b"x").status == 200
     assert wire.send("PUT", "key", {name: "819200"}, {name: "819200"}, b"x").error == (400, "InvalidArgument")
+
+
+SSE = "x-oss-server-side-encryption"
+DATA_ENCRYPTION = "x-oss-server-side-data-encryption"
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
+        ({SSE: "KMS"}, {SSE, f"{SSE}-key-id"}),
+        ({SSE: "KMS", DATA_ENCRYPTION: "SM4"}, {SSE, f"{SSE}-key-id", DATA_ENCRYPTION}),
+        ({SSE: "AES256", DATA_ENCRYPTION: "SM4"}, {SSE}),
+        ({DATA_ENCRYPTION: "SM4"}, set()),
+    ],
+)
+def test_which_encryption_headers_are_echoed(wire: Wire, sent: dict[str, str], echoed: set[str]) -> None:
+    put = wire.send("PUT", "key", {}, sent, b"x").headers
+    assert {name for name in put if "encryption" in name} == echoed
+    head = wire.send("HEAD", "key").headers
+    assert {name: head.get(name) for name in echoed} == {name: put[name] for name in echoed}
+    initiated = wire.send("POST", "other", {"uploads": ""}, sent).headers
+    assert {name for name in initiated if "encryption" in name} == echoed

@@ -6,13 +6,14 @@ from __future__ import annotations
 import base64
 import http.client
 import time
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
-from airflow_provider_oss_resume.oss.credentials import Credentials
-from airflow_provider_oss_resume.oss.signing import SignableRequest, Signer, SignerV1, SignerV4
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
+from airflow_provider_oss_resume.oss.signing import SignableRequest, Signer, SignerV1, SignerV4, v4
 from tests.devserver.wire import Answer, Wire
 
 KEY = "a b+c%/ü//x.txt"
@@ -273,3 +274,20 @@ def test_a_virtual_host_is_signed_as_the_same_resource(wire: Wire) -> None:
     signed = wire.signer.sign(SignableRequest("PUT", wire.bucket, "-/k ü"), wire.credentials, wire.now())
     assert wire.raw("PUT", f"/-/k%20{quote('ü')}", {**signed, **host}, b"x").status == 200
     assert wire.send("GET", "-/k ü").body == b"x"
+
+
+@pytest.mark.parametrize("style", ["http", "basic"])
+def test_v4_without_x_oss_date_signs_the_date_header_as_it_was_sent(wire: Wire, style: str) -> None:
+    now = wire.now()
+    date = now.strftime("%a, %d %b %Y %H:%M:%S GMT") if style == "http" else now.strftime("%Y%m%dT%H%M%SZ")
+    headers = {"x-oss-content-sha256": "UNSIGNED-PAYLOAD"}
+    request = SignableRequest("PUT", wire.bucket, "key", {}, headers)
+    scope = f"{now:%Y%m%d}/cn-hangzhou/oss/aliyun_v4_request"
+    text = v4.string_to_sign(date, scope, v4.canonical_request(request, ()))
+    signature = v4.signature("test-secret", scope, text)
+    headers["Authorization"] = f"OSS4-HMAC-SHA256 Credential=test-id/{scope},Signature={signature}"
+    assert wire.raw("PUT", wire.target("key", {}), {**headers, "Date": date}, b"x").status == 200
+    other = (now + timedelta(seconds=1)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    answer = wire.raw("PUT", wire.target("key", {}), {**headers, "Date": other}, b"x")
+    assert answer.error == (403, "SignatureDoesNotMatch")
+    assert (answer.text("StringToSign") or "").splitlines()[1] == other

@@ -67,15 +67,15 @@ def test_upload_part_copy(wire: Wire) -> None:
     for number, text in ranges.items():
         query = {"partNumber": str(number), "uploadId": upload_id}
         answer = wire.send("PUT", "key", query, copy(wire, x_oss_copy_source_range=text))
-        etags.append(answer.text("ETag") or "")
+        assert answer.headers["etag"] == answer.text("ETag")
+        etags.append(answer.headers["etag"])
     # A range that does not hold copies the whole source, silently.
     expected = [source[:MIN_PART], source[MIN_PART : MIN_PART + 10], source]
     assert etags == [f'"{md5(part)}"' for part in expected]
     listed = wire.send("GET", "key", {"uploadId": upload_id})
-    assert listed.texts("Part/HashCrc64ecma") == []
+    assert listed.texts("Part/HashCrc64ecma") == [str(crc64(part)) for part in expected]
     done = wire.complete("key", upload_id, [(1, etags[0]), (3, etags[2])])
-    assert CRC not in done.headers  # a copied part has no checksum, so the object has none
-    assert CRC not in wire.send("HEAD", "key").headers
+    assert done.headers[CRC] == wire.send("HEAD", "key").headers[CRC] == str(crc64(expected[0] + expected[2]))
     assert wire.send("GET", "key").body == expected[0] + expected[2]
 
 
@@ -112,3 +112,43 @@ def test_a_version_is_no_source_of_a_copy(wire: Wire) -> None:
     source = f"/{wire.bucket}/key?versionId="
     assert wire.send("PUT", "copy", headers={"x-oss-copy-source": f"{source}other"}).error == (404, "NoSuchKey")
     assert wire.send("PUT", "copy", headers={"x-oss-copy-source": f"{source}null"}).status == 200
+
+
+CSE = "x-oss-meta-client-side-encryption-"
+
+
+def test_replace_without_a_type_keeps_the_type_and_the_client_encryption(wire: Wire) -> None:
+    stored = {"Content-Type": "text/csv", "x-oss-meta-a": "1", f"{CSE}key": "a2V5", f"{CSE}start": "aXY="}
+    wire.send("PUT", "a b+", {}, stored, DATA)
+    changed = {**copy(wire, x_oss_metadata_directive="replace"), "x-oss-meta-b": "2", f"{CSE}key": "b3RoZXI="}
+    assert wire.send("PUT", "copy", {}, changed).status == 200
+    head = wire.send("HEAD", "copy").headers
+    assert (head["content-type"], head["x-oss-meta-b"]) == ("text/csv", "2")
+    assert (head[f"{CSE}key"], head[f"{CSE}start"]) == ("a2V5", "aXY=")
+    assert "x-oss-meta-a" not in head
+
+
+@pytest.mark.parametrize("name", ["x-oss-metadata-directive", "x-oss-tagging-directive"])
+def test_a_directive_is_copy_or_replace(wire: Wire, name: str) -> None:
+    wire.send("PUT", "a b+", body=DATA)
+    assert wire.send("PUT", "copy", {}, {**copy(wire), name: "MOVE"}).error == (400, "InvalidArgument")
+
+
+def test_a_copy_reply_has_the_etag_as_a_header(wire: Wire) -> None:
+    wire.send("PUT", "a b+", body=DATA)
+    answer = wire.send("PUT", "copy", {}, copy(wire))
+    assert answer.headers["etag"] == answer.text("ETag") == f'"{md5(DATA)}"'
+
+
+def test_server_side_encryption_is_not_copied(wire: Wire) -> None:
+    wire.send("PUT", "a b+", {}, {"x-oss-server-side-encryption": "AES256"}, DATA)
+    wire.send("PUT", "copy", {}, copy(wire))
+    assert "x-oss-server-side-encryption" not in wire.send("HEAD", "copy").headers
+
+
+def test_append_repeats_the_encryption_and_takes_a_later_acl(wire: Wire) -> None:
+    first = wire.send("POST", "log", {"append": "", "position": "0"}, {"x-oss-server-side-encryption": "AES256"}, b"1")
+    again = {"append": "", "position": "1"}
+    second = wire.send("POST", "log", again, {"x-oss-object-acl": "public-read"}, b"2")
+    assert [one.headers["x-oss-server-side-encryption"] for one in (first, second)] == ["AES256", "AES256"]
+    assert wire.send("GET", "log", {"acl": ""}).text("AccessControlList/Grant") == "public-read"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_oss_resume.devserver import FaultKind, FaultMoment, FaultRule
-from airflow_provider_oss_resume.devserver.faults import FaultPlan, load_rules, rules_of_json
+from airflow_provider_oss_resume.devserver.faults.plan import FaultPlan, load_rules, rules_of_json
 
 
 def fires(plan: FaultPlan, operation: str = "UploadPart", part: int | None = 1, times: int = 1) -> list[bool]:
@@ -22,7 +22,7 @@ def test_skip_and_count() -> None:
     assert fires(plan, times=6) == [False, False, True, True, False, False]
 
 
-def test_a_count_of_none_goes_on_for_ever() -> None:
+def test_a_count_of_none_never_ends() -> None:
     assert all(fires(FaultPlan([FaultRule(FaultKind.DELAY, count=None)]), times=50))
 
 
@@ -54,13 +54,13 @@ def test_the_first_rule_with_something_to_give_is_taken() -> None:
     first, second = FaultRule(FaultKind.DELAY), FaultRule(FaultKind.RESET)
     plan = FaultPlan([first, second])
     assert [plan.take("PutObject", "b", "k", None) for _ in range(3)] == [first, second, None]
-    assert [fault.is_spent for fault in plan.faults] == [True, True]
+    assert [fault.is_exhausted for fault in plan.faults] == [True, True]
 
 
 def test_a_fault_that_did_not_happen_often_enough_is_not_spent() -> None:
     plan = FaultPlan([FaultRule(FaultKind.DELAY, count=2)])
     fires(plan)
-    assert not plan.faults[0].is_spent
+    assert not plan.faults[0].is_exhausted
 
 
 def test_a_plan_comes_through_json(tmp_path: Path) -> None:
@@ -96,29 +96,29 @@ def test_a_plan_that_makes_no_sense_is_refused(document: object) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"kind": "hiccup"}, "kind is 'hiccup': give one of reply, error_body, delay"),
-        ({"when": "midle"}, "when is 'midle': give one of before, middle, after"),
-        ({"count": "2"}, "count is '2': give a whole number of at least 1, or null"),
-        ({"count": True}, "count is True: give"),
-        ({"skip": 1.5}, "skip is 1.5: give a whole number"),
-        ({"part_number": "3"}, "part_number is '3': give a whole number from 1, or null"),
-        ({"probability": float("nan")}, "probability is nan: give a number from 0 to 1"),
-        ({"probability": "1"}, "probability is '1': give"),
-        ({"status": "503"}, "status is '503': give an HTTP status from 200 to 599"),
-        ({"status": 99}, "status is 99: give"),
-        ({"seconds": "long"}, "seconds is 'long': give a number of seconds"),
-        ({"seconds": -3}, "seconds is -3: give"),
-        ({"bytes_per_second": 0}, "bytes_per_second is 0: give a number of at least 1"),
-        ({"offset": -1}, "offset is -1: give"),
-        ({"after_bytes": "half"}, "after_bytes is 'half': give .* or null for half"),
-        ({"headers": ["Retry-After"]}, r"headers is \['Retry-After'\]: give an object"),
-        ({"headers": {"Retry-After": 3}}, "headers is .* give an object of header names and texts"),
-        ({"headers": {"Retry After": "3"}}, "headers is .* give an object"),
-        ({"headers": {"Retry-After": "3\r\nX: y"}}, "headers is .* give an object"),
-        ({"message": None}, "message is None: give a text"),
-        ({"operation": 5}, "operation is 5: give a text"),
-        ({"body": 5}, "body is 5: give a text, or null"),
-        ({"statu": 503}, "a fault has no statu: its fields are kind, operation"),
+        ({"kind": "hiccup"}, "kind 'hiccup' is not valid: use one of reply, error_body, delay"),
+        ({"when": "midle"}, "when 'midle' is not valid: use one of before, middle, after"),
+        ({"count": "2"}, "count '2' is not valid: use a whole number of at least 1, or null"),
+        ({"count": True}, "count True is not valid: use"),
+        ({"skip": 1.5}, "skip 1.5 is not valid: use a whole number"),
+        ({"part_number": "3"}, "part_number '3' is not valid: use a whole number from 1, or null"),
+        ({"probability": float("nan")}, "probability nan is not valid: use a number from 0 to 1"),
+        ({"probability": "1"}, "probability '1' is not valid: use"),
+        ({"status": "503"}, "status '503' is not valid: use an HTTP status from 200 to 599"),
+        ({"status": 99}, "status 99 is not valid: use"),
+        ({"seconds": "long"}, "seconds 'long' is not valid: use a number of seconds"),
+        ({"seconds": -3}, "seconds -3 is not valid: use"),
+        ({"bytes_per_second": 0}, "bytes_per_second 0 is not valid: use a number of at least 1"),
+        ({"offset": -1}, "offset -1 is not valid: use"),
+        ({"after_bytes": "half"}, "after_bytes 'half' is not valid: use .* or null for half"),
+        ({"headers": ["Retry-After"]}, r"headers \['Retry-After'\] is not valid: use an object"),
+        ({"headers": {"Retry-After": 3}}, "headers .* is not valid: use an object of header names and strings"),
+        ({"headers": {"Retry After": "3"}}, "headers .* is not valid: use an object"),
+        ({"headers": {"Retry-After": "3\r\nX: y"}}, "headers .* is not valid: use an object"),
+        ({"message": None}, "message None is not valid: use a string"),
+        ({"operation": 5}, "operation 5 is not valid: use a string"),
+        ({"body": 5}, "body 5 is not valid: use a string, or null"),
+        ({"statu": 503}, "unknown field statu: use kind, operation"),
     ],
 )
 def test_a_slip_in_a_rule_is_named_with_its_number_and_the_remedy(values: dict[str, object], said: str) -> None:
@@ -129,13 +129,13 @@ def test_a_slip_in_a_rule_is_named_with_its_number_and_the_remedy(values: dict[s
 def test_a_file_that_holds_no_plan_is_named(tmp_path: Path) -> None:
     path = tmp_path / "faults.json"
     path.write_bytes(b"\xff")
-    with pytest.raises(ValueError, match=r"faults\.json' holds no fault plan"):
+    with pytest.raises(ValueError, match=r"faults\.json' is not a fault plan"):
         load_rules(path)
 
 
 def test_a_rule_about_no_operation_at_all_is_refused_and_changes_nothing() -> None:
     plan = FaultPlan((), ("UploadPart", "UploadPartCopy"))
     plan.add([FaultRule(FaultKind.DELAY, "UploadPart*"), FaultRule(FaultKind.DELAY)])
-    with pytest.raises(ValueError, match="no operation is called 'UploadPrat': there are UploadPart, UploadPartCopy"):
+    with pytest.raises(ValueError, match="operation 'UploadPrat' does not exist: use one of UploadPart, "):
         plan.add([FaultRule(FaultKind.DELAY), FaultRule(FaultKind.DELAY, "UploadPrat")])
     assert len(plan.faults) == 2

@@ -17,14 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from airflow_provider_oss_resume.devserver.faults import FaultPlan
-from airflow_provider_oss_resume.devserver.requestlog import RequestLog
-from airflow_provider_oss_resume.devserver.routing import ROUTES, Level, Route
+from airflow_provider_oss_resume.devserver.faults.plan import FaultPlan
+from airflow_provider_oss_resume.devserver.http.request_log import RequestLog
+from airflow_provider_oss_resume.devserver.http.routing import ROUTES, Level, Route
+from airflow_provider_oss_resume.devserver.server_settings import AcceptedKey, Settings
 from airflow_provider_oss_resume.devserver.service import ObjectService
-from airflow_provider_oss_resume.devserver.settings import Settings
 from airflow_provider_oss_resume.devserver.storage import Storage, open_storage
 from airflow_provider_oss_resume.devserver.storage.records import BucketRecord, UploadRecord
-from airflow_provider_oss_resume.oss.credentials import Credentials
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 from airflow_provider_oss_resume.oss.signing import SignableRequest, SignerV4
 
 PARAMETERS = """
@@ -88,7 +88,7 @@ class Tried:
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     root: Path = tmp_path_factory.mktemp("oss")
     storage = open_storage(root)
-    server = Settings(root, "test-id", "test-secret")
+    server = Settings(root, AcceptedKey("test-id", "test-secret"))
     with closing(RequestLog(root / "requests.jsonl")) as log:
         yield Tried(ObjectService(server, storage, FaultPlan(), log, lambda scope: None), storage)
     storage.buckets.database.close()
@@ -107,6 +107,23 @@ async def ask(service: ObjectService, scope: dict[str, Any], body: bytes) -> tup
     await service(scope, receive, send)
     start, *rest = sent
     return start["status"], dict(start["headers"]), b"".join(one["body"] for one in rest)
+
+
+def scope_of(method: str, path: str, query: dict[str, str], sent: dict[str, str]) -> dict[str, Any]:
+    text = "&".join(f"{quote(name)}={quote(value, '')}" for name, value in query.items())
+    return {
+        "type": "http",
+        "method": method,
+        "raw_path": path.encode(),
+        "query_string": text.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
+        "client": ("127.0.0.1", 1),
+    }
+
+
+def signature(request: SignableRequest) -> dict[str, str]:
+    key, now = Credentials("test-id", "test-secret"), datetime.now(timezone.utc)
+    return {name.lower(): value for name, value in SignerV4("cn-hangzhou").sign(request, key, now).items()}
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -133,20 +150,9 @@ def test_no_request_makes_the_server_fail(
     sent.pop("x-oss-callback", None)  # it would really call
     sent.pop("x-oss-traffic-limit", None)  # it would really wait
     if luck:  # nearly always
-        request = SignableRequest(method, bucket or None, key or None, query, sent)
-        added = SignerV4("cn-hangzhou").sign(request, Credentials("test-id", "test-secret"), datetime.now(timezone.utc))
-        sent.update({name.lower(): value for name, value in added.items()})
+        sent.update(signature(SignableRequest(method, bucket or None, key or None, query, sent)))
     path = f"/{quote(bucket)}/{quote(key)}" if bucket else "/"
-    text = "&".join(f"{quote(name)}={quote(value, '')}" for name, value in query.items())
-    scope = {
-        "type": "http",
-        "method": method,
-        "raw_path": path.encode(),
-        "query_string": text.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
-        "client": ("127.0.0.1", 1),
-    }
-    status, replied, content = asyncio.run(ask(tried.service, scope, body))
+    status, replied, content = asyncio.run(ask(tried.service, scope_of(method, path, query, sent), body))
     assert status < 500
     assert replied[b"x-oss-request-id"]
     if status >= 400 and method != "HEAD":

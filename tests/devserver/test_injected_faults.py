@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultMoment, FaultRule, RequestRecord
 from airflow_provider_oss_resume.oss.crc64 import crc64
-from airflow_provider_oss_resume.oss.credentials import Credentials
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 from tests.devserver.wire import MIN_PART, Wire, content_md5, half_a_request, md5
 
 CUT = (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected)
@@ -114,7 +114,7 @@ def test_applied_and_the_reply_lost(server: DevServer, wire: Wire) -> None:
     assert wire.complete("key", upload_id, [(1, md5(b"x"))]).error == (404, "NoSuchUpload")
 
 
-def test_corruption_on_the_way_is_told_by_the_replys_checksum(server: DevServer, wire: Wire) -> None:
+def test_corruption_on_the_way_shows_in_the_replys_checksum(server: DevServer, wire: Wire) -> None:
     server.plan(FaultRule(FaultKind.CORRUPT, "PutObject", offset=1))
     answer = wire.send("PUT", "key", body=b"abc")
     assert answer.headers["x-oss-hash-crc64ecma"] == str(crc64(b"acc"))
@@ -165,7 +165,7 @@ def test_a_client_that_goes_away_is_noted_and_leaves_nothing(own_server: DevServ
     assert list((own_server.root / "incoming").iterdir()) == []
 
 
-def test_unfired_faults_are_told(server: DevServer, wire: Wire) -> None:
+def test_unfired_faults_are_reported(server: DevServer, wire: Wire) -> None:
     server.plan(FaultRule(FaultKind.REPLY, "GetObject", count=2))
     wire.send("GET", "key")
     with pytest.raises(AssertionError, match=r"fired 1 times: .*GetObject"):
@@ -203,7 +203,7 @@ def test_the_control_paths(wire: Wire) -> None:
 
 
 def test_a_fault_that_could_never_happen_is_refused(server: DevServer) -> None:
-    with pytest.raises(ValueError, match="no operation is called 'UploadPrat'"):
+    with pytest.raises(ValueError, match="operation 'UploadPrat' does not exist"):
         server.plan(FaultRule(FaultKind.RESET, "UploadPrat"))
     server.plan()
     assert server.unfired() == []

@@ -50,8 +50,8 @@ def test_folders(wire: Wire) -> None:
 
 def test_encoding_type_url(wire: Wire) -> None:
     answer = filled(wire).send("GET", None, {"encoding-type": "url", "prefix": "d ", "delimiter": "/", "marker": "a b"})
-    told = [answer.text(name) for name in ("Prefix", "Delimiter", "Marker", "EncodingType", "Contents/Key")]
-    assert told == ["d%20", "%2F", "a%20b", "url", "d%20%C3%BC"]
+    shown = [answer.text(name) for name in ("Prefix", "Delimiter", "Marker", "EncodingType", "Contents/Key")]
+    assert shown == ["d%20", "%2F", "a%20b", "url", "d%20%C3%BC"]
 
 
 def test_limits_of_a_page(wire: Wire) -> None:
@@ -67,7 +67,7 @@ def buckets(wire: Wire, **query: str) -> Answer:
 
 def test_buckets(wire: Wire) -> None:
     name = wire.bucket
-    assert name in buckets(wire).texts("Buckets/Bucket/Name")
+    assert name in buckets(wire, prefix=name).texts("Buckets/Bucket/Name")
     assert buckets(wire, prefix=f"{name}-none").texts("Buckets/Bucket/Name") == []
     page = buckets(wire, prefix="bucket-", **{"max-keys": "1"})
     assert page.texts("Buckets/Bucket/Name") == [page.text("NextMarker") or "bucket-0"]
@@ -87,8 +87,8 @@ def test_a_bucket_is_deleted_when_it_is_empty(wire: Wire) -> None:
     wire.send("PUT", "key", body=b"12345")
     upload_id = wire.initiate("other")
     stat = wire.send("GET", None, {"stat": ""})
-    told = [stat.text(name) for name in ("Storage", "ObjectCount", "MultipartUploadCount")]
-    assert told == ["5", "1", "1"]
+    shown = [stat.text(name) for name in ("Storage", "ObjectCount", "MultipartUploadCount")]
+    assert shown == ["5", "1", "1"]
     refused = wire.send("DELETE")
     assert (refused.error, refused.ec) == ((409, "BucketNotEmpty"), "0015-00000301")
     wire.send("DELETE", "key")
@@ -118,3 +118,25 @@ def test_an_unknown_encoding_is_refused_before_anything_is_done(wire: Wire) -> N
     parts = [(1, wire.part("key", upload_id, 1, b"x").headers["etag"])]
     assert wire.complete("key", upload_id, parts, encoding_type="base64").error == (400, "InvalidArgument")
     assert wire.complete("key", upload_id, parts).status == 200
+
+
+def test_a_listing_of_uploads_that_is_not_truncated_names_the_last_key(wire: Wire) -> None:
+    ids = {key: wire.initiate(key) for key in ("a", "b c")}
+    page = wire.send("GET", None, {"uploads": ""})
+    assert page.text("IsTruncated") == "false"
+    assert (page.text("NextKeyMarker"), page.text("NextUploadIdMarker")) == ("b c", ids["b c"])
+    empty = wire.send("GET", None, {"uploads": "", "prefix": "none"})
+    assert (empty.text("NextKeyMarker"), empty.text("NextUploadIdMarker")) == ("", "")
+
+
+def test_every_element_that_repeats_a_key_is_encoded(wire: Wire) -> None:
+    wire.initiate("p q/r s")
+    wire.initiate("p q/t u/v")
+    query = {"uploads": "", "encoding-type": "url", "prefix": "p q/", "delimiter": "/", "key-marker": "p q/a b"}
+    page = wire.send("GET", None, query)
+    found = {name: page.text(name) for name in ("Prefix", "KeyMarker", "NextKeyMarker", "Delimiter")}
+    assert found == {"Prefix": "p%20q%2F", "KeyMarker": "p%20q%2Fa%20b", "NextKeyMarker": "p%20q%2Ft%20u%2F"} | {
+        "Delimiter": "%2F"
+    }
+    assert page.texts("Upload/Key") == ["p%20q%2Fr%20s"]
+    assert page.texts("CommonPrefixes/Prefix") == ["p%20q%2Ft%20u%2F"]

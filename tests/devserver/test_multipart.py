@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from airflow_provider_oss_resume.devserver.operations.completion import multipart_etag
+from airflow_provider_oss_resume.devserver.operations.multipart.complete import multipart_etag
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from tests.devserver.wire import MIN_PART, Wire, complete_body, content_md5, md5
 

@@ -18,7 +18,7 @@ def test_put_head_get(wire: Wire) -> None:
     assert put.headers["content-md5"] == content_md5(DATA)
     head = wire.send("HEAD", "key")
     assert head.headers["content-length"] == str(len(DATA))
-    told = {
+    expected = {
         "etag": put.headers["etag"],
         "x-oss-hash-crc64ecma": str(crc64(DATA)),
         "x-oss-object-type": "Normal",
@@ -27,10 +27,10 @@ def test_put_head_get(wire: Wire) -> None:
         "content-type": "text/csv",
         "accept-ranges": "bytes",
     }
-    assert told.items() <= head.headers.items()
+    assert expected.items() <= head.headers.items()
     got = wire.send("GET", "key")
     assert got.body == DATA
-    assert told.items() <= got.headers.items()
+    assert expected.items() <= got.headers.items()
 
 
 def test_a_chunked_body(wire: Wire) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airflow_provider_oss_resume.devserver import FaultKind, FaultRule
 from airflow_provider_oss_resume.devserver.__main__ import _parser
-from airflow_provider_oss_resume.devserver.faults import rules_of_json
+from airflow_provider_oss_resume.devserver.faults.plan import rules_of_json
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dev-server.md").read_text(encoding="utf-8")
 

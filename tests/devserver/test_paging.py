@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_oss_resume.devserver.paging import Cursor, Selection, page_of
+from airflow_provider_oss_resume.devserver.operations.paging import Cursor, Selection, page_of
 from airflow_provider_oss_resume.devserver.storage.records import ObjectRecord
 
 KEYS = st.text(alphabet="ab/ü\U0001f600\x00", min_size=1, max_size=5)

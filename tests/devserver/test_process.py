@@ -31,7 +31,7 @@ def test_the_command_tells_its_address_and_stops_when_asked(tmp_path: Path) -> N
         assert Wire(url, "examplebucket").send("PUT", "key", body=b"x").status == 200
         process.send_signal(signal.SIGTERM)
         assert process.stdout.read() == ""
-        # The one fault that did not happen is told, the other is not.
+        # Only the fault that did not happen is reported.
         assert process.stderr.read().count("planned fault did not fire (0 times)") == 1
         assert process.wait() == 0
 
@@ -41,15 +41,15 @@ def test_the_command_tells_its_address_and_stops_when_asked(tmp_path: Path) -> N
     [
         (["--bucket", "No_Bucket"], "The specified bucket is not valid."),
         (["--faults", "no-such-file.json"], "no-such-file.json"),
-        (["--faults", "README.md"], "'README.md' holds no fault plan"),
-        (["--port", "99999"], "'99999' is no port: give 0 to 65535"),
-        (["--port", "-1"], "'-1' is no port"),
+        (["--faults", "README.md"], "file 'README.md' is not a fault plan"),
+        (["--port", "99999"], "'99999' is not a port: use 0 to 65535"),
+        (["--port", "-1"], "'-1' is not a port"),
         (["--host", "300.1.1.1"], "cannot listen on '300.1.1.1', port 0"),
-        (["--clock-offset", "nan"], "'nan' is no time to be off by: give seconds"),
-        (["--clock-offset", "1e30"], "'1e30' is no time to be off by"),
-        (["--access-key-id", "a/b"], "'a/b' is no access key id"),
-        (["--access-key-secret", ""], "it is empty"),
-        (["--region", "oss-cn-hangzhou"], "give one such as cn-hangzhou, without 'oss-'"),
+        (["--clock-offset", "nan"], "'nan' is not a clock offset: use seconds"),
+        (["--clock-offset", "1e30"], "'1e30' is not a clock offset"),
+        (["--access-key-id", "a/b"], "'a/b' is not an access key id"),
+        (["--access-key-secret", ""], "the secret is empty"),
+        (["--region", "oss-cn-hangzhou"], "use one such as cn-hangzhou, without 'oss-'"),
     ],
 )
 def test_arguments_that_make_no_sense(tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -61,16 +61,16 @@ def test_arguments_that_make_no_sense(tmp_path: Path, arguments: list[str], mess
     assert not (tmp_path / "oss").exists()
 
 
-def test_a_port_in_use_is_told_and_leaves_nothing(tmp_path: Path, own_server: DevServer) -> None:
+def test_a_port_in_use_is_reported_and_leaves_nothing(tmp_path: Path, own_server: DevServer) -> None:
     command = [*COMMAND, "--port", str(own_server.port), "--root", str(tmp_path / "second")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60, check=False)
     assert done.returncode == 1
     assert f"port {own_server.port} (Address already in use" in done.stderr
-    assert "give another --host or --port" in done.stderr
+    assert "use another --host or --port" in done.stderr
     assert not (tmp_path / "second").exists()
 
 
-def test_a_state_that_is_no_database_is_told(tmp_path: Path) -> None:
+def test_a_state_that_is_no_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite").write_bytes(b"x" * 5000)
     command = [*COMMAND, "--port", "0", "--root", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=HOME, timeout=60, check=False)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.devserver.wire import Wire
+from tests.devserver.wire import Wire, content_md5
 
 DATA = bytes(range(250)) * 4  # 1000 bytes
 PART = b"p" * 102_400
@@ -88,6 +88,15 @@ def test_object_meta_is_a_short_head(wire: Wire) -> None:
     assert meta.headers["etag"] == put.headers["etag"]
     assert meta.headers["content-length"] == "1000"
     assert "x-oss-meta-a" not in meta.headers
+
+
+def test_a_stored_object_has_its_content_md5(wire: Wire) -> None:
+    wire.send("PUT", "key", body=DATA)
+    assert wire.send("HEAD", "key").headers["content-md5"] == content_md5(DATA)
+    wire.send("PUT", "copy", {}, {"x-oss-copy-source": f"/{wire.bucket}/key"})
+    assert wire.send("GET", "copy").headers["content-md5"] == content_md5(DATA)
+    wire.send("POST", "log", {"append": "", "position": "0"}, {}, DATA)
+    assert "content-md5" not in wire.send("HEAD", "log").headers
 
 
 def test_there_are_no_versions(wire: Wire) -> None:

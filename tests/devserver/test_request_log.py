@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from airflow_provider_oss_resume.devserver.requestlog import RequestLog, RequestRecord, masked
+from airflow_provider_oss_resume.devserver.http.request_log import RequestLog, RequestRecord, masked
 
 
 def record(seq: int) -> RequestRecord:
@@ -30,7 +30,7 @@ def test_secrets_are_masked_and_the_rest_is_kept() -> None:
     }
 
 
-def test_the_log_goes_on_behind_a_torn_line(tmp_path: Path) -> None:
+def test_the_log_continues_after_a_torn_line(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
     with closing(RequestLog(path)) as log:
         log.append(record(1))

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_oss_resume.devserver.addressing import Address
 from airflow_provider_oss_resume.devserver.errors import OSSError
+from airflow_provider_oss_resume.devserver.http.addressing import Address
+from airflow_provider_oss_resume.devserver.http.routing import ROUTES, resolve
 from airflow_provider_oss_resume.devserver.operations.table import OPERATIONS
-from airflow_provider_oss_resume.devserver.routing import ROUTES, resolve
 
 OBJECT = Address("bucket", "key")
 BUCKET = Address("bucket", None)
@@ -36,7 +36,7 @@ def test_every_route_has_its_operation_and_every_operation_its_route() -> None:
         ("HEAD", OBJECT, {"objectMeta": ""}, {}, "GetObjectMeta"),
     ],
 )
-def test_operations_are_told_apart(
+def test_operations_are_distinguished(
     method: str, address: Address, query: dict[str, str], headers: dict[str, str], operation: str
 ) -> None:
     assert resolve(method, address, query, headers) == operation

@@ -24,7 +24,7 @@ def files(root: Path) -> list[str]:
     )
 
 
-def test_an_upload_goes_on_behind_a_sigkill_in_the_middle_of_a_part(own_server: DevServer) -> None:
+def test_an_upload_continues_after_a_sigkill_in_the_middle_of_a_part(own_server: DevServer) -> None:
     wire = Wire(own_server.url, "examplebucket")
     wire.send("PUT", "before", {}, {"x-oss-meta-a": "b"}, b"stays")
     upload_id = wire.initiate("key", {"x-oss-storage-class": "IA"})

@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
 
 from airflow_provider_oss_resume.devserver import DevServer
-from airflow_provider_oss_resume.oss.credentials import Credentials
-from airflow_provider_oss_resume.oss.signing import SignableRequest, Signer, SignerV4
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
+from airflow_provider_oss_resume.oss.signing import SignableRequest, Signer, SignerV1, SignerV4
 
 MIN_PART = 102_400
 
@@ -142,3 +142,34 @@ def half_a_request(server: DevServer, wire: Wire, key: str, query: Mapping[str, 
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
     connection.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + b"h" * (size // 2))
     return connection
+
+
+def c_sdk_request(
+    server: DevServer, method: str, key: str, query: Mapping[str, str], bucket: str = "examplebucket", body: bytes = b""
+) -> bytes:
+    """Return a request as the official C SDK frames it: V1, the slash after the bucket encoded, Expect.
+
+    The body of a POST is left out: the head announces both a chunked one and a length of 0.
+    """
+    wire = Wire(server.url, bucket, SignerV1())
+    signed = wire.signer.sign(SignableRequest(method, bucket, key, query, {}), wire.credentials, wire.now())
+    target = wire.target(key, query).replace(f"/{bucket}/", f"/{bucket}%2F", 1)
+    both = ["Transfer-Encoding: chunked", "Content-Length: 0"]
+    head = [
+        f"{method} {target} HTTP/1.1",
+        f"Host: 127.0.0.1:{server.port}",
+        *(both if method == "POST" else [f"Content-Length: {len(body)}", "Connection: close"]),
+        "Expect: 100-continue",
+        *(f"{name}: {value}" for name, value in signed.items()),
+    ]
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+def exchange(server: DevServer, text: bytes) -> bytes:
+    """Send bytes and return all that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(text)
+        found = b""
+        while data := connection.recv(65_536):
+            found += data
+        return found

@@ -1,6 +1,7 @@
 """What Airflow's own DAG reader makes of a folder, as JSON: `python -m tests.docs.dag_folder FOLDER`.
 
-A process of its own, because a DAG file must stand on its own imports and because Airflow keeps what it was told first.
+A process of its own, because a DAG file must stand on its own imports and because Airflow keeps the
+settings that it read first.
 """
 
 from __future__ import annotations

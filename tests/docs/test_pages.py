@@ -102,7 +102,7 @@ def test_the_arguments_that_it_gives_for_them_exist() -> None:
     arguments = {argument.arg for argument in inits[0].args.kwonlyargs}
     connection = (REPOSITORY / "docs" / "connection.md").read_text(encoding="utf-8")
     page = (REPOSITORY / "docs" / "coming-from-an-sdk.md").read_text(encoding="utf-8")
-    rows = [line.split("|") for line in page.partition("## What they get wrong")[0].splitlines() if line[:2] == "| "]
+    rows = [line.split("|") for line in page.partition("## Faults of the SDKs")[0].splitlines() if line[:2] == "| "]
     named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row[3])}
     assert len(named) > 20
     assert {name for name in named - arguments if f"`{name}`" not in connection} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import xml
 from airflow_provider_oss_resume.oss.addressing import parse_endpoint, require_key
 from airflow_provider_oss_resume.oss.replies import copy_source
@@ -45,3 +47,21 @@ def test_listings_and_copies_keep_keys(key: str) -> None:
     )
     assert [upload.key for upload in xml.parse_uploads(body.encode()).uploads] == [key]
     assert unquote(copy_source(("bucket", key))) == f"/bucket/{key}"
+
+
+PIECES = st.sampled_from(
+    "http https oss :// : / // ; @ . - ? # [ ] :: 443 0 99999 1.2.3.4 oss-cn-hangzhou cn-hangzhou .aliyuncs.com "
+    "-internal examplebucket. s3. oss-accelerate .oss .oss-data-acc ep-1 ü A \x00".split(" ")
+)
+
+
+@given(st.one_of(st.text(), st.lists(PIECES, max_size=8).map("".join)))
+def test_every_refused_endpoint_gets_a_legal_one(text: str) -> None:
+    try:
+        parse_endpoint(text)
+    except ConfigurationError as error:
+        said = str(error)
+        remedy = re.findall(r"write (?:it as )?(https?://\S+?)(?:,|$)", said)
+        assert len(remedy) == 1 or "put the access key into the connection" in said
+        for endpoint in remedy:
+            parse_endpoint(endpoint)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.exceptions import OSSResumeError, TransportError
 from airflow_provider_oss_resume.oss import xml
-from airflow_provider_oss_resume.oss.errors import redact, retry_after, service_error
+from airflow_provider_oss_resume.oss.errors import retry_after, service_error
 from airflow_provider_oss_resume.oss.models import Part
+from airflow_provider_oss_resume.oss.redaction import redact
 from airflow_provider_oss_resume.oss.replies import object_info
 
 ROOTS = (

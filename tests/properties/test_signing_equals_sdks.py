@@ -18,7 +18,7 @@ from alibabacloud_oss_v2.types import HttpRequest, SigningContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_oss_resume.oss.credentials import Credentials
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 from airflow_provider_oss_resume.oss.signing import SignableRequest, SignerV1, SignerV4
 from airflow_provider_oss_resume.oss.signing.v1 import SIGNED_SUB_RESOURCES
 
@@ -26,7 +26,9 @@ TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=12)
 VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
 METHODS = st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD"])
-QUERY = st.dictionaries(TEXT.filter(bool) | st.sampled_from(sorted(SIGNED_SUB_RESOURCES)), TEXT, max_size=5).filter(
+# SDK v2 signs only the x-oss- parameters that it knows, and hypothesis finds the prefix in the source.
+OTHER_NAMES = TEXT.filter(lambda name: bool(name) and not name.startswith("x-oss-"))
+QUERY = st.dictionaries(OTHER_NAMES | st.sampled_from(sorted(SIGNED_SUB_RESOURCES)), TEXT, max_size=5).filter(
     lambda query: not set(query) & {"security-token", "Signature"}
 )
 OSS_HEADERS = st.dictionaries(NAMES.map("x-oss-{}".format), VALUES, max_size=4)

@@ -29,14 +29,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from airflow_provider_oss_resume.checkpoint import record as codec
+from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint, decode
 from airflow_provider_oss_resume.exceptions import CheckpointError, OSSResumeError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.crc64 import crc64
+from airflow_provider_oss_resume.sources.layout import PartPlan
 from airflow_provider_oss_resume.upload import ObjectOptions, Owner, Uploader, UploadRequest, UploadResult, WritePolicy
-from airflow_provider_oss_resume.upload import checkpoint as codec
-from airflow_provider_oss_resume.upload.checkpoint import ADOPTED, Checkpoint, decode
-from airflow_provider_oss_resume.upload.options import INITIATE
-from airflow_provider_oss_resume.upload.planner import PartPlan
+from airflow_provider_oss_resume.upload.object_options import INITIATE
 from tests.properties.upload_model import (
     Crash,
     Happening,
@@ -56,7 +56,7 @@ KEY = "a.bin"
 SIZES = [0, 7, PART, PART + 1, 3 * PART, 4 * PART + 9]
 STEPS = st.integers(1, 14)
 
-told: Counter[str] = Counter()
+counted: Counter[str] = Counter()
 
 
 @lru_cache(maxsize=64)
@@ -138,7 +138,7 @@ class Simulation(RuleBasedStateMachine):
         assert self.store.text is None
         if needed is not None:
             assert sorted(process.sent) == needed
-        told["undisturbed tries"] += 1
+        counted["undisturbed tries"] += 1
 
     @rule()
     def try_with_a_full_store(self) -> None:
@@ -147,7 +147,7 @@ class Simulation(RuleBasedStateMachine):
         self.excused += 1
         assert self._try(Process(), 1, verify=True) is not None, "a store that is full fails no upload"
         self.store.is_full = False
-        told["full stores"] += 1
+        counted["full stores"] += 1
 
     @rule()
     def run_is_made_anew(self) -> None:
@@ -166,10 +166,10 @@ class Simulation(RuleBasedStateMachine):
         try:
             result = self._upload(process, threads, verify or self.was_sneaky)
         except Crash:
-            told["crashes"] += 1
+            counted["crashes"] += 1
             result = None
         except OSSResumeError as error:
-            told[f"ended with {type(error).__name__}"] += 1
+            counted[f"ended with {type(error).__name__}"] += 1
             result = None
         if process.is_dead:
             result = None
@@ -209,9 +209,9 @@ class Simulation(RuleBasedStateMachine):
         wanted = self._options().headers_for(INITIATE, KEY)
         assert {name: stored.headers.get(name) for name in wanted} == wanted, "the object has other headers"
         self.is_forged = False
-        told["successes"] += 1
-        told["resumed"] += result.resumed
-        told["recovered without checkpoint"] += result.recovered
+        counted["successes"] += 1
+        counted["resumed"] += result.resumed
+        counted["recovered without checkpoint"] += result.recovered
 
     def _needed(self) -> list[int] | None:
         """Return the parts that the bucket lacks, where the checkpoint says which upload is meant."""
@@ -252,14 +252,14 @@ class Simulation(RuleBasedStateMachine):
 
     def _another_try(self) -> None:
         """As after SIGSTOP: a newer try does all of it, then the older one comes back to life."""
-        told["another try in between"] += 1
+        counted["another try in between"] += 1
         self.excused += 1
         self._try(Process(), 1, verify=True)
 
     def _store_down(self) -> None:
         self.store.is_down = True
         self.excused += 1
-        told["store down"] += 1
+        counted["store down"] += 1
 
     @rule(number=st.integers(0, 4), sneaky=st.booleans())
     def edit(self, number: int, sneaky: bool) -> None:
@@ -267,7 +267,7 @@ class Simulation(RuleBasedStateMachine):
         self.changes += 1
         self.versions[number] += 1
         self._write_source(sneaky=sneaky and not self.source.strong)
-        told["edits"] += 1
+        counted["edits"] += 1
 
     @rule()
     def put_back(self) -> None:
@@ -282,7 +282,7 @@ class Simulation(RuleBasedStateMachine):
     def resize(self, size: int) -> None:
         self.size = size
         self._write_source()
-        told["resizes"] += 1
+        counted["resizes"] += 1
 
     def _write_source(self, *, sneaky: bool = False, tag: str = "") -> None:
         content = content_of(self.versions, self.size)
@@ -300,13 +300,13 @@ class Simulation(RuleBasedStateMachine):
         """As a lifecycle rule does."""
         with self.bucket.lock:
             self.bucket.uploads.clear()
-        told["uploads aborted"] += 1
+        counted["uploads aborted"] += 1
 
     @rule()
     def lose_checkpoint(self) -> None:
         self.excused += self.store.text is not None
         self.store.text = None
-        told["checkpoints lost"] += 1
+        counted["checkpoints lost"] += 1
 
     @rule(where=st.floats(0, 1, exclude_max=True))
     def damage_checkpoint(self, where: float) -> None:
@@ -315,7 +315,7 @@ class Simulation(RuleBasedStateMachine):
             position = int(where * len(text))
             self.store.text = text[:position] + chr(ord(text[position]) ^ 1) + text[position + 1 :]
             self.excused += 1
-            told["checkpoints damaged"] += 1
+            counted["checkpoints damaged"] += 1
 
     @precondition(lambda self: self._checkpoint() is not None)
     @rule(where=st.sampled_from(["", "fingerprint", "owner", "parts"]), which=st.integers(0, 30), value=FORGED)
@@ -329,7 +329,7 @@ class Simulation(RuleBasedStateMachine):
         # Who has parts trusted without reading them again trusts the checkpoint, too.
         self.is_forged = self.was_sneaky = True
         self.excused += 1
-        told["checkpoints forged"] += 1
+        counted["checkpoints forged"] += 1
 
     @rule(number=st.integers(1, 5))
     def replace_part(self, number: int) -> None:
@@ -357,7 +357,7 @@ class Simulation(RuleBasedStateMachine):
 
     @invariant()
     def nothing_runs_on(self) -> None:
-        told["steps"] += 1
+        counted["steps"] += 1
         for thread in threading.enumerate():
             if thread.name.startswith("oss-resume"):
                 thread.join(10)
@@ -470,7 +470,7 @@ def test_whatever_happens_at_whichever_request_the_next_try_succeeds(
 
 
 def test_simulation(capsys: pytest.CaptureFixture[str]) -> None:
-    told.clear()
+    counted.clear()
     calm = [HealthCheck.too_slow, HealthCheck.data_too_large]
     profile: Any = settings(max_examples=STORIES, stateful_step_count=12, suppress_health_check=calm, deadline=None)
     print(f"seed {SEED}")
@@ -479,6 +479,6 @@ def test_simulation(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(
             f"\nsimulation of {STORIES} stories, seed {SEED}: "
-            + ", ".join(f"{count} {name}" for name, count in sorted(told.items()))
+            + ", ".join(f"{count} {name}" for name, count in sorted(counted.items()))
         )
-    assert min(told["successes"], told["crashes"], told["resumed"]) > 0, "nothing happened"
+    assert min(counted["successes"], counted["crashes"], counted["resumed"]) > 0, "nothing happened"

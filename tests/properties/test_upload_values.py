@@ -1,4 +1,4 @@
-"""The engine's pure parts, given anything: codec, resume decision, ledger."""
+"""The engine's pure parts, given anything: codec, resume decision, tracker."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_oss_resume.checkpoint import record as codec
+from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, RecordedPart, decode, encode
 from airflow_provider_oss_resume.exceptions import CheckpointError
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
-from airflow_provider_oss_resume.upload import checkpoint as codec
-from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, RecordedPart, decode, encode
-from airflow_provider_oss_resume.upload.ledger import Ledger
-from airflow_provider_oss_resume.upload.planner import PartPlan, fits, plan_parts
-from airflow_provider_oss_resume.upload.resume import (
+from airflow_provider_oss_resume.sources.layout import PartPlan, fits, plan_parts
+from airflow_provider_oss_resume.sources.source import Fingerprint
+from airflow_provider_oss_resume.upload.resume.decision import (
     Action,
+    BucketState,
     Candidate,
-    Evidence,
     Listing,
-    Target,
     adoptable,
     decide,
 )
-from airflow_provider_oss_resume.upload.source import Fingerprint
+from airflow_provider_oss_resume.upload.target import Target
 
 PART = 102_400
 TEXTS = st.text(max_size=20)
@@ -40,26 +41,41 @@ FINGERPRINTS = st.builds(Fingerprint, st.integers(0, 2**50), TEXTS, st.booleans(
 OWNERS = st.builds(
     Owner, TEXTS, TEXTS, TEXTS, st.integers(-1, 9), st.integers(1, 99), TEXTS, st.integers(0), TEXTS, TEXTS
 )
-RECORDS = st.lists(
-    st.builds(RecordedPart, NUMBERS, MD5S | PLAIN, CRCS), max_size=30, unique_by=lambda part: part.number
-).map(lambda parts: tuple(sorted(parts, key=lambda part: part.number)))
-CHECKPOINTS = st.builds(
+ETAGS = MD5S | PLAIN
+NOTED = {"length": st.integers(1, 5 * 1024**3), "raw_crc64": CRCS, "note": TEXTS}
+
+
+def records(
+    etags: st.SearchStrategy[str], **more: st.SearchStrategy[Any]
+) -> st.SearchStrategy[tuple[RecordedPart, ...]]:
+    one = st.builds(RecordedPart, NUMBERS, etags, CRCS, **more)
+    return st.lists(one, max_size=30, unique_by=lambda part: part.number).map(
+        lambda parts: tuple(sorted(parts, key=lambda part: part.number))
+    )
+
+
+CHECKPOINT = partial(
+    st.builds,
     Checkpoint,
     upload_id=PLAIN,
     endpoint=TEXTS,
     bucket=TEXTS,
     key=TEXTS,
-    part_size=st.integers(),
     options_digest=TEXTS,
     source_uri=TEXTS,
     fingerprint=FINGERPRINTS,
     owner=OWNERS,
-    parts=RECORDS,
     bytes_done=st.integers(),
     resumes=st.integers(),
     started_at=TIMES,
     updated_at=TIMES,
 )
+OF_FILES = CHECKPOINT(part_size=st.integers().filter(bool), parts=records(ETAGS))
+# A part without an ETag is being sent; its record has zeros in place of an MD5.
+OF_STREAMS = CHECKPOINT(
+    part_size=st.just(0), parts=records(st.just("") | ETAGS.filter(lambda etag: etag != "0" * 32), **NOTED)
+)
+CHECKPOINTS = OF_FILES | OF_STREAMS
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -128,10 +144,10 @@ PARTS = st.lists(
     unique_by=lambda part: part.number,
 ).map(tuple)
 EVIDENCE = st.one_of(
-    st.builds(Evidence, PARTS),
-    st.just(Evidence(Listing.DENIED)),
+    st.builds(BucketState, PARTS),
+    st.just(BucketState(Listing.DENIED)),
     st.builds(
-        Evidence,
+        BucketState,
         st.just(Listing.NO_SUCH_UPLOAD),
         st.none() | st.builds(ObjectInfo, SIZES, MD5S, st.none() | CRCS, *[st.just("")] * 4),
     ),
@@ -143,7 +159,7 @@ def targets(draw: st.DrawFn) -> Target:
     size = draw(SIZES)
     fingerprint = Fingerprint(size, draw(st.sampled_from("ab")), draw(st.booleans()))
     plan = plan_parts(size, draw(st.sampled_from([None, PART, 2 * PART])))
-    return Target("https://e", draw(st.sampled_from("bc")), "k", plan, draw(st.sampled_from("de")), fingerprint)
+    return Target(draw(st.sampled_from("bc")), "k", plan, draw(st.sampled_from("de")), fingerprint)
 
 
 @st.composite
@@ -162,7 +178,7 @@ def likely_checkpoints(draw: st.DrawFn) -> Checkpoint:
 
 @given(targets(), st.none() | likely_checkpoints(), EVIDENCE, st.booleans())
 def test_no_decision_keeps_what_does_not_fit(
-    target: Target, checkpoint: Checkpoint | None, evidence: Evidence, rehash: bool
+    target: Target, checkpoint: Checkpoint | None, evidence: BucketState, rehash: bool
 ) -> None:
     decision = decide(target, checkpoint, evidence, rehash=rehash)
     assert decision.reason
@@ -170,14 +186,14 @@ def test_no_decision_keeps_what_does_not_fit(
     for part in decision.kept:
         assert part.size == decision.plan.part(part.number).length
         assert 1 <= part.number <= decision.plan.count
-    assert decision.proved <= {part.number for part in decision.kept}
+    assert decision.verified <= {part.number for part in decision.kept}
     if decision.action is Action.CONTINUE:
         assert checkpoint is not None
         assert fits(target.plan.size, decision.plan.part_size)
         assert (checkpoint.bucket, checkpoint.key) == (target.bucket, target.key)
     else:
         assert decision.kept == ()
-    if decision.proved:
+    if decision.verified:
         assert checkpoint is not None
         assert checkpoint.fingerprint == target.fingerprint
         assert target.fingerprint.strong or not rehash
@@ -205,17 +221,17 @@ def test_the_ledgers_crc_is_that_of_the_source_in_whatever_order_parts_arrive(
     plan = PartPlan(len(content), part_size)
     fingerprint = Fingerprint(len(content), "")
     blank = Checkpoint("u", "e", "b", "k", part_size, "d", "s", fingerprint, Owner())
-    ledger = Ledger(blank, plan, fingerprint, clock=lambda: 0.0)
+    tracker = PartTracker(blank, plan, fingerprint, clock=lambda: 0.0)
     numbers = list(range(1, plan.count + 1))
     dice.shuffle(numbers)
     for number in numbers:
         one = plan.part(number)
         piece = content[one.offset : one.offset + one.length]
-        ledger.settle(Part(number, len(piece), "A" * 32, crc64(piece)), sent=dice.random() < 0.5)
+        tracker.settle(Part(number, len(piece), "A" * 32, crc64(piece)), sent=dice.random() < 0.5)
         if dice.random() < 0.2:
-            ledger.forget(number)
-            ledger.settle(Part(number, len(piece), "B" * 32, crc64(piece)), sent=True)
-    assert ledger.crc64() == crc64(content)
-    assert ledger.bytes_reused == sum(plan.part(number).length for number in ledger.reused)
-    assert ledger.checkpoint().bytes_done == len(content)
-    assert decode(ledger.text()) == ledger.checkpoint()
+            tracker.forget(number)
+            tracker.settle(Part(number, len(piece), "B" * 32, crc64(piece)), sent=True)
+    assert tracker.crc64() == crc64(content)
+    assert tracker.bytes_reused == sum(plan.part(number).length for number in tracker.reused)
+    assert tracker.checkpoint().bytes_done == len(content)
+    assert decode(tracker.text()) == tracker.checkpoint()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -25,9 +26,9 @@ from airflow_provider_oss_resume.exceptions import (
     TransportError,
 )
 from airflow_provider_oss_resume.oss.crc64 import crc64
-from airflow_provider_oss_resume.oss.messages import Body
-from airflow_provider_oss_resume.oss.models import MultipartUpload, ObjectInfo, Part, StoredObject
-from airflow_provider_oss_resume.upload.source import Fingerprint
+from airflow_provider_oss_resume.oss.http.messages import Body
+from airflow_provider_oss_resume.oss.models import MultipartUpload, ObjectInfo, Part, StoredObject, UploadListing
+from airflow_provider_oss_resume.sources.source import Fingerprint
 
 
 class Crash(BaseException):
@@ -144,12 +145,9 @@ class OpenModelSource:
     source: ModelSource
     fingerprint: Fingerprint
 
-    def read_into(self, buffer: memoryview, offset: int) -> int:
-        if self.fingerprint.strong:
-            self.check_unchanged()  # as a source does that asks for a version by its tag
-        found = self.source.content[offset : offset + len(buffer)]
-        buffer[: len(found)] = found
-        return len(found)
+    @contextmanager
+    def open_range(self, offset: int, length: int) -> Iterator[ModelReader]:
+        yield ModelReader(self, offset, offset + length)
 
     def let_go(self, offset: int, length: int) -> None:
         """Cache nothing."""
@@ -159,8 +157,28 @@ class OpenModelSource:
         if Fingerprint(len(source.content), source.tag, source.strong) != self.fingerprint:
             raise SourceChangedError("changed")
 
+    def exact_fingerprint(self) -> Fingerprint:
+        return Fingerprint(len(self.source.content), self.source.tag, self.source.strong)
+
     def close(self) -> None:
         """Hold nothing."""
+
+
+@dataclass
+class ModelReader:
+    """A range of the file."""
+
+    opened: OpenModelSource
+    position: int
+    end: int
+
+    def read_into(self, buffer: memoryview) -> int:
+        if self.opened.fingerprint.strong:
+            self.opened.check_unchanged()  # as a source does that asks for a version by its tag
+        found = self.opened.source.content[self.position : min(self.end, self.position + len(buffer))]
+        buffer[: len(found)] = found
+        self.position += len(found)
+        return len(found)
 
 
 Happening = Callable[[], None]
@@ -281,6 +299,9 @@ class ModelClient:
             return self._bucket.find(upload_id).listed()
 
         yield from self._locked(parts)
+
+    def list_upload(self, bucket: str, key: str, upload_id: str) -> UploadListing:
+        return UploadListing(tuple(self.list_parts(bucket, key, upload_id)), is_encrypted=False)
 
     def list_multipart_uploads(self, bucket: str, prefix: str) -> Iterator[MultipartUpload]:
         ids: list[str] = self._locked(lambda: list(self._bucket.uploads))

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.oss import Credentials, OSSClient, RetryPolicy
 from tests.server import uploads
+from tests.server.batches import Batch
 from tests.server.uploads import Scene, content
 
 BUCKET = uploads.BUCKET
@@ -75,3 +76,13 @@ def scene(server: DevServer, client: OSSClient, key: str, tmp_path: Path) -> Sce
     file = tmp_path / "export.csv"
     file.write_bytes(content())
     return Scene(server, client, key, file)
+
+
+@pytest.fixture
+def batch(server: DevServer, client: OSSClient, tmp_path: Path) -> Iterator[Batch]:
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    made = Batch(server, client, folder)
+    yield made
+    for path in folder.rglob("*"):
+        path.chmod(0o755)

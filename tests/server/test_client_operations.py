@@ -283,7 +283,7 @@ def test_what_the_callback_server_says_is_handed_on(client: OSSClient, key: str)
 
 
 def test_a_failed_callback_is_no_reason_to_send_again(server: DevServer, client: OSSClient, key: str) -> None:
-    with pytest.raises(CallbackFailedError, match="The object is stored; do not upload it again") as caught:
+    with pytest.raises(CallbackFailedError, match="The object is stored: do not upload it again") as caught:
         client.put_object(BUCKET, key, b"hello", callback_to("http://127.0.0.1:9/nobody"))
     assert caught.value.status == 203
     assert content_of(client, key) == b"hello"

@@ -186,7 +186,7 @@ class TestClock:
             client.fork().put_object(BUCKET, "forked", b"x")
             statuses = [record.status for record in server.requests()]
         assert statuses == [403, 200, 200, 200, 200]
-        assert "corrected, sending again" in caplog.text
+        assert "corrected, retrying" in caplog.text
 
     def test_skew_as_v4_reports_it_in_some_regions(self, server: DevServer, client: OSSClient, key: str) -> None:
         message = "Invalid signing date in Authorization header."
@@ -196,7 +196,7 @@ class TestClock:
 
     def test_a_correction_that_does_not_help_is_the_last(self, server: DevServer, client: OSSClient, key: str) -> None:
         server.plan(FaultRule(FaultKind.REPLY, count=2, status=403, code="RequestTimeTooSkewed"))
-        with pytest.raises(ClockSkewError, match="set it by NTP"):
+        with pytest.raises(ClockSkewError, match="synchronize it with NTP"):
             client.put_object(BUCKET, key, b"x")
         assert len(server.requests()) == 2
 
@@ -213,7 +213,7 @@ class TestToken:
     def provider(self) -> RenewableProvider:
         return RenewableProvider(["unknown", *TOKENS])
 
-    def test_an_expired_token_is_renewed_once_and_the_upload_goes_on(
+    def test_an_expired_token_is_renewed_once_and_the_upload_continues(
         self, server: DevServer, make_client: ClientFactory, key: str, provider: RenewableProvider
     ) -> None:
         provider.refreshes = 1

@@ -22,6 +22,7 @@ from airflow_provider_oss_resume.exceptions import (
     TransportError,
     UnknownHostError,
     UploadCancelled,
+    WrongSchemeError,
 )
 from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
 from airflow_provider_oss_resume.oss.crc64 import crc64
@@ -124,7 +125,7 @@ class TestConnections:
 
 
 class TestRequests:
-    def test_what_goes_on_the_wire(self, make_client: ClientFactory) -> None:
+    def test_what_is_sent(self, make_client: ClientFactory) -> None:
         heads: list[bytes] = []
 
         def converse(connection: socket.socket) -> None:
@@ -202,11 +203,18 @@ NO_REPLIES = {
 class TestServersThatAreNone:
     @pytest.mark.parametrize("reply", NO_REPLIES.values(), ids=NO_REPLIES)
     def test_are_a_fault_of_the_transport(self, make_client: ClientFactory, reply: bytes) -> None:
-        with TCPServer(answering(reply)) as server:
+        requests: list[bytes] = []
+
+        def converse(connection: socket.socket) -> None:
+            requests.append(read_request(connection))  # fails for a look whether the port speaks TLS
+            connection.sendall(reply)
+
+        with TCPServer(converse) as server:
             client = make_client(server.url, retry=TWICE)
-            with pytest.raises(TransportError, match=f"ListParts {BUCKET}/k, upload id failed: "):
+            with pytest.raises(TransportError, match=f"ListParts {BUCKET}/k, upload id failed: ") as caught:
                 list(client.list_parts(BUCKET, "k", "id"))
-            assert server.connections == 2
+            assert len(requests) == 2
+            assert type(caught.value) is TransportError
 
     def test_a_page_that_repeats_itself(self, make_client: ClientFactory) -> None:
         page = b"<IsTruncated>true</IsTruncated><NextPartNumberMarker>5</NextPartNumberMarker>"
@@ -222,18 +230,18 @@ class TestServersThatAreNone:
                 make_client(server.url).delete_object(BUCKET, "k")
             assert server.connections == 1
 
-    def test_a_cut_download_is_told(self, make_client: ClientFactory) -> None:
+    def test_a_cut_download_is_an_error(self, make_client: ClientFactory) -> None:
         with (
             TCPServer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)) as server,
             make_client(server.url).get_object(BUCKET, "k") as (_, blocks),
-            pytest.raises(TransportError, match=f"GetObject {BUCKET}/k failed: reply was cut"),
+            pytest.raises(TransportError, match=f"GetObject {BUCKET}/k failed: the reply was cut"),
         ):
             b"".join(blocks)
 
     def test_a_range_that_a_proxy_ignores(self, make_client: ClientFactory) -> None:
         with (
             TCPServer(answering(ok(b"abc"))) as server,
-            pytest.raises(TransportError, match="asked for a range, got the whole object"),
+            pytest.raises(TransportError, match="the reply has the whole object instead of the range"),
             make_client(server.url).get_object(BUCKET, "k", (1, 1)),
         ):
             pass
@@ -413,7 +421,7 @@ class TestCancel:
                 assert_cancelled(client, thread, failures)
             stalled.released.set()
 
-    def test_nothing_is_begun_afterwards(self, server: DevServer, client: OSSClient, key: str) -> None:
+    def test_nothing_starts_afterwards(self, server: DevServer, client: OSSClient, key: str) -> None:
         client.cancel()
         with pytest.raises(UploadCancelled, match="the upload was cancelled"):
             client.put_object(BUCKET, key, b"x")
@@ -460,14 +468,52 @@ class TestTLS:
     def test_a_certificate_that_nobody_vouches_for(
         self, front: str, server: DevServer, make_client: ClientFactory, key: str
     ) -> None:
-        with pytest.raises(ConfigurationError, match=r"certificate of 127.0.0.1:.* is not trusted .* as verify"):
+        with pytest.raises(ConfigurationError, match=r"certificate of 127.0.0.1:.* is not trusted .*set verify to"):
             make_client(front).put_object(BUCKET, key, b"x")
         assert server.requests() == []
 
-    def test_plain_http_where_tls_is_meant(self, server: DevServer, make_client: ClientFactory) -> None:
+    def test_https_to_a_port_that_speaks_http(self, server: DevServer, make_client: ClientFactory) -> None:
         client = make_client(server.url.replace("http:", "https:"), retry=TWICE)
-        with pytest.raises(TransportError, match="got no reply: SSLError"):
+        said = "got no reply: this port speaks http, not https; write the endpoint with http://, or correct its port"
+        with pytest.raises(WrongSchemeError, match=said):
             client.head_object(BUCKET, "k")
+
+    @pytest.mark.parametrize("method", ["head_object", "delete_object"])
+    def test_http_to_a_port_that_speaks_https(self, front: str, make_client: ClientFactory, method: str) -> None:
+        """OpenSSL closes such a connection without a reply; some other libraries send a TLS alert."""
+        client = make_client(front.replace("https:", "http:"), retry=TWICE)
+        said = "got no reply: this port speaks https, not http; write the endpoint with https://, or correct its port"
+        with pytest.raises(WrongSchemeError, match=said):
+            getattr(client, method)(BUCKET, "k")
+
+    def test_http_to_a_port_that_answers_with_a_tls_alert(self, make_client: ClientFactory) -> None:
+        with TCPServer(answering(b"\x15\x03\x01\x00\x02\x02\x46")) as server:
+            client = make_client(server.url, retry=TWICE)
+            with pytest.raises(WrongSchemeError, match="this port speaks https, not http"):
+                client.head_object(BUCKET, "k")
+
+    def test_a_port_that_has_replied_is_not_probed(self, make_client: ClientFactory) -> None:
+        replies = [b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]
+
+        def converse(connection: socket.socket) -> None:
+            read_request(connection)
+            connection.sendall(replies.pop() if replies else b"")
+
+        with TCPServer(converse) as server:
+            client = make_client(server.url, retry=TWICE)
+            client.delete_object(BUCKET, "k")
+            with pytest.raises(TransportError) as caught:
+                client.delete_object(BUCKET, "k")
+            assert server.connections == 3
+        assert type(caught.value) is TransportError
+
+    def test_a_port_is_probed_once(self, make_client: ClientFactory) -> None:
+        with TCPServer(answering(b"")) as server:
+            client = make_client(server.url, retry=TWICE)
+            for _ in range(3):
+                with pytest.raises(TransportError):
+                    client.delete_object(BUCKET, "k")
+            assert server.connections == 3 * 2 + 1
 
     @pytest.mark.parametrize("body", BODIES)
     def test_a_cancel(

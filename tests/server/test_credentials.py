@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
-from airflow_provider_oss_resume.devserver.requestlog import RequestRecord
+from airflow_provider_oss_resume.devserver.http.request_log import RequestRecord
 from airflow_provider_oss_resume.exceptions import (
     ConfigurationError,
     CredentialsExpiredError,
     TransportError,
     UploadCancelled,
 )
-from airflow_provider_oss_resume.oss.credential_sources import SourceSettings, make_provider
-from airflow_provider_oss_resume.oss.credentials import Credentials, CredentialsProvider
-from airflow_provider_oss_resume.upload import Cancel, concurrency
+from airflow_provider_oss_resume.oss.credentials import CredentialSettings, make_provider
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials, CredentialsProvider
+from airflow_provider_oss_resume.transfer import concurrency
+from airflow_provider_oss_resume.upload import Cancel
 from tests.server.conftest import BUCKET, ClientFactory
 from tests.server.uploads import PARTS, Scene, content
 
@@ -51,7 +52,7 @@ def provider_of(server: DevServer, kind: str, token_file: Path, **changes: Any) 
         "ecs_ram_role": {"metadata_endpoint": server.metadata_url},
         "uri": {"credentials_uri": server.credentials_uri},
     }
-    return make_provider(SourceSettings(kind, **{**values[kind], **changes}), environ={})
+    return make_provider(CredentialSettings(kind, **{**values[kind], **changes}), environ={})
 
 
 ASKED = {
@@ -144,7 +145,7 @@ class TestFaults:
 
     def test_a_refusal_is_final(self, server: DevServer, make_client: ClientFactory, token_file: Path) -> None:
         server.plan(FaultRule(FaultKind.REPLY, "AssumeRole", status=403, code="NoPermission"))
-        with pytest.raises(ConfigurationError, match=r"NoPermission: .*Allow the key"):
+        with pytest.raises(ConfigurationError, match=r"NoPermission: .*Allow sts:AssumeRole"):
             make_client(server.url, provider_of(server, "ram_role_arn", token_file)).delete_object(BUCKET, "k")
         assert [record.operation for record in server.requests()] == ["AssumeRole"]
 
@@ -237,13 +238,13 @@ class TestExpiry:
         assert codes == {"", "SecurityTokenExpired"}
         assert_only_the_refused_were_sent_again(scene.server)
 
-    def test_of_keys_that_cannot_be_renewed_is_told(
+    def test_of_keys_that_cannot_be_renewed_is_reported(
         self, scene: Scene, make_client: ClientFactory, token_file: Path
     ) -> None:
         keys = provider_of(scene.server, "uri", token_file).get_credentials()
         scene = replace(scene, client=make_client(scene.server.url, keys))
         scene.fault(FaultKind.EXPIRE_TOKEN, "UploadPart", part_number=3)
-        with pytest.raises(CredentialsExpiredError, match="use a credentials source that renews it") as caught:
+        with pytest.raises(CredentialsExpiredError, match="use an auth_type that renews it") as caught:
             scene.upload()
         assert (keys.security_token or "?") not in str(caught.value)
         scene.server.clear_requests()

@@ -13,15 +13,21 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
-from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, TransportError
+from airflow_provider_oss_resume.exceptions import (
+    ConfigurationError,
+    OSSResumeError,
+    TransportError,
+    UnexpectedReplyError,
+    WrongSchemeError,
+)
 from airflow_provider_oss_resume.oss import NetworkSettings, RetryPolicy
-from airflow_provider_oss_resume.oss.connections import OpenConnections
-from airflow_provider_oss_resume.oss.credential_sources import SourceSettings, make_provider
-from airflow_provider_oss_resume.oss.transport import Transport
+from airflow_provider_oss_resume.oss.credentials import CredentialSettings, make_provider
+from airflow_provider_oss_resume.oss.http.connections import ConnectionRegistry
+from airflow_provider_oss_resume.oss.http.transport import Transport
 from airflow_provider_oss_resume.version import __version__
 from tests.server.conftest import BUCKET, ClientFactory
 from tests.server.proxy import ForwardProxy
-from tests.server.tcp import Authority
+from tests.server.tcp import Authority, TCPServer, answering, read_head
 from tests.server.uploads import Scene, content
 
 TWICE = RetryPolicy(max_elapsed=0.0, base_delay=0.01)
@@ -52,6 +58,11 @@ class TestEndpoints:
             ("http://oss-cn-hangzhou-internal.aliyuncs.com", "auto", f"{BUCKET}.oss-cn-hangzhou-internal.aliyuncs.com"),
             ("http://oss-accelerate.aliyuncs.com", "auto", f"{BUCKET}.oss-accelerate.aliyuncs.com"),
             ("http://oss-accelerate-overseas.aliyuncs.com", "auto", f"{BUCKET}.oss-accelerate-overseas.aliyuncs.com"),
+            (
+                "http://cn-hangzhou-j-internal.oss-data-acc.aliyuncs.com",
+                "auto",
+                f"{BUCKET}.cn-hangzhou-j-internal.oss-data-acc.aliyuncs.com",
+            ),
             ("http://cn-hangzhou.oss.aliyuncs.com", "auto", f"{BUCKET}.cn-hangzhou.oss.aliyuncs.com"),
             ("http://oss-cn-hangzhou.aliyuncs.com:8080", "virtual", f"{BUCKET}.oss-cn-hangzhou.aliyuncs.com:8080"),
             (f"http://{BUCKET}.example.com", "cname", f"{BUCKET}.example.com"),
@@ -119,9 +130,13 @@ class TestProxies:
     def test_a_cut_reaches_the_socket_beneath_two_layers_of_tls(self) -> None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            opened, transport, connection = OpenConnections(1.0), Transport(NetworkSettings()), HTTPConnection("unused")
+            opened, transport, connection = (
+                ConnectionRegistry(1.0),
+                Transport(NetworkSettings()),
+                HTTPConnection("unused"),
+            )
             connection.sock = SimpleNamespace(socket=ours)  # as urllib3's SSLTransport has it
-            opened.use(transport)
+            opened.set_owner(transport)
             opened.add(connection)
             opened.interrupt(transport)
             theirs.settimeout(1.0)
@@ -133,10 +148,87 @@ class TestProxies:
     ) -> None:
         network = NetworkSettings(proxies={scheme: guarded.url.replace("//", "//a-user:hidden@")})
         client = make_client(f"{scheme}://oss-cn-hangzhou.aliyuncs.com", network=network, retry=TWICE)
-        with pytest.raises(OSSResumeError, match=r"407|wants a name and password") as caught:
+        with pytest.raises(UnexpectedReplyError, match=r"HTTP407.* The proxy wants a name and password") as caught:
             client.list_buckets()
+        assert caught.value.permanent
+        assert guarded.connections == 1  # not retried
         assert "hidden" not in str(caught.value)
         assert "hidden" not in repr(network)
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    @pytest.mark.parametrize("status", [403, 404, 451, 501, 503])
+    def test_what_a_proxy_refuses_ends_alike_on_both_schemes(
+        self, make_client: ClientFactory, scheme: str, status: int
+    ) -> None:
+        page = b"<html>Access to this site is blocked</html>"
+        head = f"HTTP/1.1 {status} No\r\nContent-Length: {len(page)}\r\nConnection: close\r\n\r\n".encode()
+
+        def refuse(connection: socket.socket) -> None:
+            read_head(connection)
+            connection.sendall(head + page)
+
+        with TCPServer(refuse) as proxy:
+            network = NetworkSettings(proxies={scheme: proxy.url})
+            client = make_client(f"{scheme}://oss-cn-hangzhou.aliyuncs.com", network=network, retry=TWICE)
+            with pytest.raises(OSSResumeError) as caught:
+                client.put_object(BUCKET, "k", b"x")
+        assert caught.value.permanent == (status != 503)
+        assert proxy.connections == (2 if status == 503 else 1)
+        assert "RAM policy" not in str(caught.value)
+        if status != 503:
+            assert "check proxy, proxies and trust_env of the connection" in str(caught.value)
+
+    @pytest.mark.parametrize("said", [b"", b"<html>Welcome</html>"], ids=["silent", "talking"])
+    def test_one_that_accepts_a_tunnel_and_makes_none_is_named(self, make_client: ClientFactory, said: bytes) -> None:
+        def accept(connection: socket.socket) -> None:
+            read_head(connection)
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + said)
+
+        with TCPServer(accept) as proxy:
+            network = NetworkSettings(proxies={"https": proxy.url.replace("//", "//a-user:a-password@")})
+            client = make_client("https://oss-cn-hangzhou.aliyuncs.com", network=network, retry=TWICE)
+            with pytest.raises(TransportError, match=rf"the proxy 127\.0\.0\.1:{proxy.port} accepted the") as caught:
+                client.list_buckets()
+        assert "a-password" not in str(caught.value)
+
+    def test_one_that_closes_is_named(self, make_client: ClientFactory) -> None:
+        def close(connection: socket.socket) -> None:
+            read_head(connection)
+
+        with TCPServer(close) as proxy:
+            network = NetworkSettings(proxies={"http": proxy.url.replace("//", "//a-user:a-password@")})
+            client = make_client("http://oss-cn-hangzhou.aliyuncs.com", network=network, retry=TWICE)
+            with pytest.raises(TransportError, match=rf"the proxy 127\.0\.0\.1:{proxy.port} failed: "):
+                client.list_buckets()
+
+    def test_https_to_a_proxy_that_speaks_http(self, server: DevServer, make_client: ClientFactory) -> None:
+        network = NetworkSettings(proxies={"https": server.url.replace("http:", "https:")})
+        client = make_client("https://oss-cn-hangzhou.aliyuncs.com", network=network, retry=TWICE)
+        with pytest.raises(
+            WrongSchemeError, match="the proxy speaks http, not https; write the proxy's URL with http://"
+        ):
+            client.list_buckets()
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_one_that_is_down_is_named_as_the_cause(self, make_client: ClientFactory, scheme: str) -> None:
+        network = NetworkSettings(proxies={scheme: "http://a-user:a-password@127.0.0.1:1"})
+        client = make_client(endpoint=f"{scheme}://oss.invalid", network=network, retry=RetryPolicy(max_elapsed=0))
+        with pytest.raises(TransportError, match=r"the proxy 127\.0\.0\.1:1 failed: .*refused; check") as caught:
+            client.head_object(BUCKET, "k")
+        assert "a-password" not in str(caught.value)
+
+    def test_the_login_page_of_a_network(self, make_client: ClientFactory) -> None:
+        reply = (
+            b"HTTP/1.1 302 Found\r\nLocation: https://portal.example/login?back=1\r\nContent-Length: 0\r\n"
+            b"Connection: close\r\n\r\n"
+        )
+        with TCPServer(answering(reply)) as server:
+            with pytest.raises(
+                UnexpectedReplyError, match=r"redirected to https://portal\.example/login: if"
+            ) as caught:
+                make_client(server.url, retry=TWICE).put_object(BUCKET, "k", b"x")
+            assert server.connections == 1
+        assert caught.value.permanent
 
     def test_that_of_the_environment_is_used_when_asked_for_and_not_before(
         self, proxy: ForwardProxy, make_client: ClientFactory, monkeypatch: pytest.MonkeyPatch
@@ -154,7 +246,7 @@ class TestProxies:
         self, server: DevServer, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("http_proxy", proxy.url)
-        role = SourceSettings(
+        role = CredentialSettings(
             "ram_role_arn",
             access_key_id="test-id",
             access_key_secret="test-secret",
@@ -207,14 +299,17 @@ class TestCertificates:
             scene.assert_done(scene.upload())
             scene.client.close()
             monkeypatch.setenv(name, "/no/bundle.pem")
-            with pytest.raises(ConfigurationError, match=f"'/no/bundle.pem': give the path of a PEM file as {name}"):
+            with pytest.raises(ConfigurationError, match=f"'/no/bundle.pem': set {name} to the path of a PEM file"):
                 make_client(f"https://localhost:{front.port}", network=network)
             make_client(f"https://localhost:{front.port}", network=NetworkSettings(verify=str(authority.bundle)))
 
     def test_a_bundle_that_is_none(self, tmp_path: Path, make_client: ClientFactory) -> None:
         bundle = tmp_path / "ca.pem"
         bundle.write_text("no certificate")
-        with pytest.raises(ConfigurationError, match=rf"the CA bundle '{bundle}' cannot be used .* PEM file as verify"):
+        with pytest.raises(
+            ConfigurationError,
+            match=rf"the CA bundle '{bundle}' cannot be used .* set verify to the path of a PEM file",
+        ):
             make_client("https://127.0.0.1:1", network=NetworkSettings(verify=str(bundle)))
 
 

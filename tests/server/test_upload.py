@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,9 +26,10 @@ from airflow_provider_oss_resume.exceptions import (
 )
 from airflow_provider_oss_resume.oss import Credentials
 from airflow_provider_oss_resume.oss.limits import MIB
+from airflow_provider_oss_resume.sources.local_file import LocalFile
+from airflow_provider_oss_resume.sources.part_body import BLOCK_SIZE
+from airflow_provider_oss_resume.sources.source import RangeReader
 from airflow_provider_oss_resume.upload import ObjectOptions, Phase, Uploader, UploadRequest
-from airflow_provider_oss_resume.upload.body import BLOCK_SIZE
-from airflow_provider_oss_resume.upload.source import LocalFile
 from tests.server.conftest import ClientFactory
 from tests.server.tcp import TCPServer, answering
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content, with_store
@@ -135,7 +139,7 @@ def test_progress_rises_to_100_percent_and_says_so_only_at_the_end(scene: Scene)
     phases = [one.phase for one in scene.progress]
     assert phases == sorted(phases, key=list(Phase).index)
     assert {Phase.SENDING, Phase.COMPLETING} < set(phases)
-    assert phases.count(Phase.COMPLETING) > 1  # it is told again while Complete lasts
+    assert phases.count(Phase.COMPLETING) > 1  # it is reported again while Complete runs
     assert [one.percent == 100.0 for one in scene.progress] == [False] * (len(phases) - 1) + [True]
     assert all(earlier.bytes_done <= later.bytes_done for earlier, later in pairwise(scene.progress))
     last = scene.progress[-1]
@@ -186,7 +190,7 @@ def test_a_source_that_is_edited_on_the_way_makes_no_object(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize("threshold", [0, MIB])
-def test_a_wrong_secret_is_told_and_keeps_nothing_back(
+def test_a_wrong_secret_is_reported_and_leaves_nothing(
     scene: Scene, make_client: ClientFactory, threshold: int
 ) -> None:
     client = make_client(scene.server.url, Credentials("test-id", "wrong"))
@@ -197,7 +201,7 @@ def test_a_wrong_secret_is_told_and_keeps_nothing_back(
         Uploader(client, scene.store).upload(request)
 
 
-def test_a_bucket_that_is_not_there_is_told(scene: Scene) -> None:
+def test_a_missing_bucket_is_reported(scene: Scene) -> None:
     with pytest.raises(NotFoundError, match=r"NoSuchBucket.*request id .*Check bucket_name"):
         scene.uploader().upload(UploadRequest(scene.file, "no-such-bucket", scene.key, PART, 1, 0))
 
@@ -206,14 +210,14 @@ def test_a_bucket_that_is_not_there_is_told(scene: Scene) -> None:
 def test_bad_input_sends_nothing(scene: Scene, changes: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         scene.upload(**changes)
-    assert scene.server.requests() == []
+    assert scene.requests() == []
 
 
 def test_a_missing_file_sends_nothing(scene: Scene) -> None:
     scene.file.unlink()
     with pytest.raises(SourceError, match="no such file"):
         scene.upload()
-    assert scene.server.requests() == []
+    assert scene.requests() == []
 
 
 def test_without_a_store_a_failed_upload_is_aborted_since_nobody_would_come_back(scene: Scene) -> None:
@@ -236,19 +240,35 @@ class CountingSource:
     def __init__(self, file: Path) -> None:
         self.uri = file.as_uri()
         self.read = self.largest = 0
+        self.ranges: list[tuple[int, int]] = []
         self._file = LocalFile(file).open()
         self.fingerprint = self._file.fingerprint
         self.check_unchanged = self._file.check_unchanged
+        self.exact_fingerprint = self._file.exact_fingerprint
         self.let_go = self._file.let_go
         self.close = self._file.close
 
     def open(self) -> CountingSource:
         return self
 
-    def read_into(self, buffer: memoryview, offset: int) -> int:
-        self.largest = max(self.largest, len(buffer))
-        self.read += len(buffer)
-        return self._file.read_into(buffer, offset)
+    @contextmanager
+    def open_range(self, offset: int, length: int) -> Iterator[CountingReader]:
+        self.ranges.append((offset, length))
+        with self._file.open_range(offset, length) as reader:
+            yield CountingReader(self, reader)
+
+
+@dataclass
+class CountingReader:
+    """One part of it."""
+
+    source: CountingSource
+    reader: RangeReader
+
+    def read_into(self, buffer: memoryview) -> int:
+        self.source.largest = max(self.source.largest, len(buffer))
+        self.source.read += len(buffer)
+        return self.reader.read_into(buffer)
 
 
 def test_while_the_wire_stands_still_nothing_is_read_ahead(scene: Scene) -> None:
@@ -266,3 +286,4 @@ def test_while_the_wire_stands_still_nothing_is_read_ahead(scene: Scene) -> None
     assert 0 < max(read) <= 4 * PART
     assert source.largest <= BLOCK_SIZE
     assert source.read == 40 * PART, "and each byte once"
+    assert sorted(source.ranges) == [(number * PART, PART) for number in range(40)], "and each part by one reader"

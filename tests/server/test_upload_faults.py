@@ -19,9 +19,10 @@ from airflow_provider_oss_resume.exceptions import (
     InvalidPartError,
     TransportError,
 )
-from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, RetryPolicy, multipart
+from airflow_provider_oss_resume.oss import Credentials, NetworkSettings, RetryPolicy, multipart_operations
 from airflow_provider_oss_resume.oss.limits import MIB
-from airflow_provider_oss_resume.upload import ObjectOptions, UploadRequest, completion
+from airflow_provider_oss_resume.upload import ObjectOptions, UploadRequest
+from airflow_provider_oss_resume.upload.steps import complete
 from tests.fakes import RenewableProvider
 from tests.server.conftest import SPENT_TOKENS, ClientFactory
 from tests.server.uploads import BUCKET, PARTS, SIZE, Scene, content
@@ -32,7 +33,7 @@ COMPLETE = "CompleteMultipartUpload"
 
 @pytest.fixture(autouse=True)
 def _quick_complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completion, "_DELAYS", RetryPolicy(base_delay=0.01, max_delay=0.02))
+    monkeypatch.setattr(complete, "_DELAYS", RetryPolicy(base_delay=0.01, max_delay=0.02))
 
 
 # --- parts
@@ -69,7 +70,7 @@ def test_every_part_may_fail_several_times(scene: Scene) -> None:
     scene.assert_done(scene.upload(max_concurrency=4))
 
 
-def test_after_a_part_that_is_refused_no_other_is_begun(scene: Scene) -> None:
+def test_no_part_is_started_after_a_refused_part(scene: Scene) -> None:
     """oss2 sends all the others first (E10)."""
     scene.file.write_bytes(content(40 * 102_400))
     scene.fail("UploadPart", 403, "AccessDenied", part_number=6)
@@ -161,7 +162,7 @@ def test_a_complete_without_a_clear_answer_is_settled_by_evidence(scene: Scene, 
 def test_a_complete_that_times_out_is_settled_by_evidence(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, make_client: ClientFactory
 ) -> None:
-    monkeypatch.setattr(multipart, "COMPLETE_READ_TIMEOUT", 0.5)
+    monkeypatch.setattr(multipart_operations, "COMPLETE_READ_TIMEOUT", 0.5)
     scene.client = make_client(scene.server.url, network=NetworkSettings(read_timeout=5.0))
     scene.fault(FaultKind.DELAY, COMPLETE, when=FaultMoment.AFTER, seconds=2.0)
     scene.assert_done(scene.upload())
@@ -179,7 +180,7 @@ def test_a_crash_between_complete_and_the_checkpoints_end_sends_nothing_again(sc
 
 
 def test_a_complete_that_stays_unclear_fails_and_keeps_the_parts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completion, "ATTEMPTS", 3)
+    monkeypatch.setattr(complete, "ATTEMPTS", 3)
     scene.fault(FaultKind.RESET, COMPLETE, count=3)
     with pytest.raises(TransportError, match=COMPLETE):
         scene.upload()
@@ -253,10 +254,10 @@ def test_our_own_object_does_not_stand_in_the_way_of_a_lost_reply(scene: Scene) 
     scene.assert_done(scene.upload(options=ObjectOptions(replace=False)))
 
 
-def test_a_failed_callback_is_told_and_nothing_is_sent_again(scene: Scene) -> None:
+def test_a_failed_callback_is_reported_and_nothing_is_sent_again(scene: Scene) -> None:
     callback = {"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "a=b"}
     options = ObjectOptions(callback=callback)
-    with pytest.raises(CallbackFailedError, match="The object is stored; do not upload it again"):
+    with pytest.raises(CallbackFailedError, match="The object is stored: do not upload it again"):
         scene.upload(options=options)
     assert scene.stored() == scene.file.read_bytes()
     scene.server.clear_requests()
@@ -271,19 +272,19 @@ def test_no_secret_is_in_a_log_an_error_or_a_checkpoint(
     scene.fault(FaultKind.RESET, "UploadPart", part_number=3)
     scene.fault(FaultKind.ERROR_BODY, COMPLETE)
     scene.fail("UploadPart", 403, "SignatureDoesNotMatch", part_number=5)
-    told = ""
+    shown = ""
     with pytest.raises(AccessDeniedError) as refused:
         scene.upload()
-    told += repr(refused.value) + scene.store.text
+    shown += repr(refused.value) + scene.store.text
     unknown = Credentials("test-id", "test-secret", "CAIS-an-unknown-token")
     with pytest.raises(CredentialsExpiredError) as expired:
         replace(scene, client=make_client(scene.server.url, unknown)).upload()
-    told += repr(expired.value) + str(expired.value)
+    shown += repr(expired.value) + str(expired.value)
     scene.assert_done(scene.upload())
-    told += caplog.text
-    assert "attempt 1 failed" in told
+    shown += caplog.text
+    assert "attempt 1 failed" in shown
     for secret in ("test-secret", "an-unknown-token", "x-oss-signature", "Signature="):
-        assert secret not in told
+        assert secret not in shown
 
 
 # --- one request
@@ -309,7 +310,7 @@ def test_a_small_file_is_sent_again(scene: Scene, fault: dict[str, Any], replace
     assert result.bytes_sent <= 2 * SIZE
 
 
-def test_a_damaged_object_that_may_not_be_overwritten_is_told(scene: Scene) -> None:
+def test_a_damaged_object_that_may_not_be_overwritten_is_reported(scene: Scene) -> None:
     scene.fault(FaultKind.CORRUPT, "PutObject", offset=99)
     with pytest.raises((AlreadyExistsError, IntegrityError)):
         scene.upload(multipart_threshold=MIB, options=ObjectOptions(replace=False))
@@ -323,7 +324,7 @@ def test_an_equal_object_that_was_there_before_is_no_success_where_replacing_is_
 
 def test_a_stored_object_without_a_checksum_is_no_success(scene: Scene) -> None:
     scene.fail("PutObject", 200, "", body="", headers={"ETag": '"AB"'})
-    with pytest.raises(IntegrityError, match=r"reports no CRC-64 of .*, so the object cannot be proved right"):
+    with pytest.raises(IntegrityError, match=r"reports no CRC-64 of .*, so the object cannot be verified"):
         scene.upload(multipart_threshold=MIB)
 
 
@@ -332,7 +333,7 @@ def test_who_may_not_look_at_the_object_has_the_word_of_complete(scene: Scene) -
     scene.assert_done(scene.upload())
 
 
-def test_oss_that_never_takes_the_parts_is_told_and_they_stay(scene: Scene) -> None:
+def test_parts_that_complete_never_accepts_stay_and_are_reported(scene: Scene) -> None:
     scene.fail(COMPLETE, 400, "InvalidPart", count=4)
     with pytest.raises(InvalidPartError):
         scene.upload()

@@ -1,14 +1,15 @@
-"""What the other end may do: call back, or have begun the upload itself."""
+"""Callbacks, and uploads that another client started."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from airflow_provider_oss_resume.devserver import FaultKind
+from airflow_provider_oss_resume.devserver import DevServer, FaultKind
 from airflow_provider_oss_resume.exceptions import (
     AccessDeniedError,
     CallbackFailedError,
@@ -16,9 +17,10 @@ from airflow_provider_oss_resume.exceptions import (
     UploadCancelled,
 )
 from airflow_provider_oss_resume.oss import limits
-from airflow_provider_oss_resume.oss.encryption import HEADER, ContentKey, KMSMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER, ContentKey, KMSMasterKey
+from airflow_provider_oss_resume.transfer.progress import Phase
 from airflow_provider_oss_resume.upload import Cancel, ObjectOptions, Owner
-from airflow_provider_oss_resume.upload.progress import Phase
+from tests.server.conftest import ClientFactory
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content, with_store
 
 NOBODY = ObjectOptions(callback={"callbackUrl": "http://127.0.0.1:1/", "callbackBody": "a=b"})
@@ -41,7 +43,7 @@ def test_a_callback_that_is_not_required_is_a_warning(
     assert "CallbackFailed" in caplog.text
 
 
-def test_an_upload_named_by_its_id_goes_on(scene: Scene) -> None:
+def test_an_upload_named_by_its_id_is_resumed(scene: Scene) -> None:
     data = scene.file.read_bytes()
     other = scene.client.initiate_multipart_upload(BUCKET, scene.key)
     wanted = scene.client.initiate_multipart_upload(BUCKET, scene.key)
@@ -91,14 +93,14 @@ def test_an_upload_whose_parts_do_not_fit_is_refused(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
-def test_an_upload_that_was_begun_in_order_goes_on_in_order(scene: Scene, named: bool) -> None:
+def test_a_sequential_upload_is_continued_sequentially(scene: Scene, named: bool) -> None:
     """Whether it is sequential cannot be asked for; with several threads every try would fail."""
-    begun = scene.client.initiate_multipart_upload(BUCKET, scene.key, sequential=True)
-    scene.client.upload_part(BUCKET, scene.key, begun, 1, scene.file.read_bytes()[:PART])
+    upload_id = scene.client.initiate_multipart_upload(BUCKET, scene.key, sequential=True)
+    scene.client.upload_part(BUCKET, scene.key, upload_id, 1, scene.file.read_bytes()[:PART])
     scene.server.clear_requests()
-    result = scene.upload(max_concurrency=8, upload_id=begun if named else None)
+    result = scene.upload(max_concurrency=8, upload_id=upload_id if named else None)
     scene.assert_done(result)
-    assert result.upload_id == begun
+    assert result.upload_id == upload_id
     assert scene.count("InitiateMultipartUpload") == 0
     done = [record.part_number or 0 for record in scene.requests("UploadPart") if record.status == 200]
     assert sorted(done) == list(range(2, PARTS + 1))
@@ -145,44 +147,77 @@ def test_headers_that_cannot_be_given_do_not_hide_the_failed_callback(
     options = replace(NOBODY, metadata={"run": "2"})
     with pytest.raises(CallbackFailedError):
         scene.upload(options=options)
-    assert "the object lacks headers that were asked for" in caplog.text
+    assert "the object lacks requested headers" in caplog.text
     scene.assert_done(scene.upload(options=options))
     assert scene.client.head_object(BUCKET, scene.key).metadata == {"run": "2"}
+
+
+@pytest.fixture
+def old_scene(scene: Scene, make_client: ClientFactory, tmp_path: Path) -> Iterator[Scene]:
+    """Return a scene on a service that keeps no CRC-64 of copied parts."""
+    with DevServer(tmp_path / "oss", buckets=(BUCKET,), options=("--no-crc-of-copied-parts",)) as server:
+        yield replace(scene, server=server, client=make_client(server.url))
+
+
+def started_by_copying(scene: Scene, copied: Sequence[int], sent: Sequence[int] = ()) -> str:
+    """Initiate an upload, copy parts into it inside OSS and send others; return its id."""
+    data, source = scene.file.read_bytes(), f"{scene.key}-before"
+    scene.client.put_object(BUCKET, source, data)
+    upload_id = scene.client.initiate_multipart_upload(BUCKET, scene.key)
+    for number in copied:
+        byte_range = ((number - 1) * PART, min(number * PART, SIZE) - 1)
+        scene.client.upload_part_copy(BUCKET, scene.key, upload_id, number, (BUCKET, source), byte_range)
+    for number in sent:
+        scene.client.upload_part(BUCKET, scene.key, upload_id, number, data[(number - 1) * PART : number * PART])
+    scene.server.clear_requests()
+    return upload_id
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
 @pytest.mark.parametrize(
     ("copied", "sent"), [([2], [1]), ([2], []), (range(1, PARTS + 1), [])], ids=["some", "one alone", "all"]
 )
-def test_a_part_that_was_copied_inside_oss_is_sent_again(
+def test_a_part_that_was_copied_inside_oss_is_not_sent_again(
     scene: Scene, copied: Sequence[int], sent: Sequence[int], named: bool
 ) -> None:
-    """OSS keeps no CRC-64 of it, so the object would have none, and nothing could prove it."""
-    data, source = scene.file.read_bytes(), f"{scene.key}-before"
-    scene.client.put_object(BUCKET, source, data)
-    begun = scene.client.initiate_multipart_upload(BUCKET, scene.key)
-    for number in copied:
-        whence = ((number - 1) * PART, min(number * PART, SIZE) - 1)
-        scene.client.upload_part_copy(BUCKET, scene.key, begun, number, (BUCKET, source), whence)
-    for number in sent:
-        scene.client.upload_part(BUCKET, scene.key, begun, number, data[:PART])
-    scene.server.clear_requests()
+    upload_id = started_by_copying(scene, copied, sent)
+    result = scene.upload(upload_id=upload_id if named else None)
+    scene.assert_done(result)
+    assert result.upload_id == upload_id
+    assert scene.sent() == [number for number in range(1, PARTS + 1) if number not in (*copied, *sent)]
+
+
+def test_a_copied_part_of_other_bytes_is_sent_again(scene: Scene) -> None:
+    upload_id = started_by_copying(scene, [2])
+    scene.client.upload_part_copy(BUCKET, scene.key, upload_id, 3, (BUCKET, f"{scene.key}-before"), (0, PART - 1))
+    scene.assert_done(scene.upload(upload_id=upload_id))
+    assert scene.sent() == [1, *range(3, PARTS + 1)]
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
+@pytest.mark.parametrize(
+    ("copied", "sent"), [([2], [1]), ([2], []), (range(1, PARTS + 1), [])], ids=["some", "one alone", "all"]
+)
+def test_a_copied_part_without_a_listed_checksum_is_sent_again(
+    old_scene: Scene, copied: Sequence[int], sent: Sequence[int], named: bool
+) -> None:
+    """An object with such a part may have no CRC-64, and the upload cannot be verified."""
+    scene = old_scene
+    upload_id = started_by_copying(scene, copied, sent)
     scene.fault(FaultKind.REPLY, "CompleteMultipartUpload", status=403, code="AccessDenied")
     with pytest.raises(AccessDeniedError):
-        scene.upload(upload_id=begun if named else None)
+        scene.upload(upload_id=upload_id if named else None)
     result = scene.upload()
     scene.assert_done(result)
-    assert result.upload_id == begun
+    assert result.upload_id == upload_id
     assert scene.sent() == [number for number in range(1, PARTS + 1) if number not in sent]
 
 
-def test_a_part_that_was_copied_is_sent_again_by_the_try_after_a_crash_too(scene: Scene) -> None:
-    """It was proved by its MD5, and recorded with the source's CRC-64."""
-    data, source = scene.file.read_bytes(), f"{scene.key}-before"
-    scene.client.put_object(BUCKET, source, data)
-    begun = scene.client.initiate_multipart_upload(BUCKET, scene.key)
-    scene.client.upload_part_copy(BUCKET, scene.key, begun, 2, (BUCKET, source), (PART, 2 * PART - 1))
-    scene.stop_after(3, upload_id=begun)
+def test_a_copied_part_without_a_listed_checksum_is_sent_again_after_a_crash_too(old_scene: Scene) -> None:
+    """The first try verifies the part by its MD5 and records it with the source's CRC-64."""
+    scene = old_scene
+    upload_id = started_by_copying(scene, [2])
+    scene.stop_after(3, upload_id=upload_id)
     assert 2 in {part.number for part in scene.checkpoint.parts}
     scene.assert_done(scene.upload(verify_resume=False))
     assert scene.sent() == [2, *range(5, PARTS + 1)]
@@ -197,7 +232,7 @@ def test_a_named_upload_in_order_that_holds_other_bytes_is_refused_and_left(
     scene.client.upload_part(BUCKET, scene.key, named, 1, content(PART, seed=1))
     one = scene if keeps else with_store(scene, None)
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match=rf"'{named}'.* sent in order, .*part 1.*leave upload_id out"):
+        with pytest.raises(ConfigurationError, match=rf"'{named}'.* is sequential and .*part 1.*leave upload_id out"):
             one.upload(upload_id=named, sequential=in_order, max_concurrency=4)
         assert scene.uploads_left() == [named]
     result = one.upload(max_concurrency=4)
@@ -218,7 +253,7 @@ def test_an_upload_in_order_that_was_found_and_holds_other_bytes_is_left(
     assert scene.uploads_left() == [theirs]
     scene.client.abort_multipart_upload(BUCKET, scene.key, theirs)
     scene.assert_done(result)
-    assert "stopped" not in caplog.text, "it went on"
+    assert "stopped" not in caplog.text, "the upload continued"
     assert Phase.STOPPED not in {one.phase for one in scene.progress}
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airflow_provider_oss_resume.checkpoint.ownership import this_process
+from airflow_provider_oss_resume.checkpoint.record import RecordedPart
 from airflow_provider_oss_resume.devserver import FaultKind
 from airflow_provider_oss_resume.exceptions import (
     AccessDeniedError,
@@ -18,9 +21,8 @@ from airflow_provider_oss_resume.exceptions import (
     UploadTakenOver,
 )
 from airflow_provider_oss_resume.oss import Credentials, RetryPolicy, limits
-from airflow_provider_oss_resume.upload import ObjectOptions, Owner, UploadRequest, inquiry
-from airflow_provider_oss_resume.upload.checkpoint import RecordedPart
-from airflow_provider_oss_resume.upload.fencing import this_process
+from airflow_provider_oss_resume.upload import ObjectOptions, Owner, UploadRequest
+from airflow_provider_oss_resume.upload.resume import find_upload
 from tests.server.conftest import ClientFactory
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content
 
@@ -179,7 +181,7 @@ def spoil(text: str) -> str:
 
 
 def newer(text: str) -> str:
-    return json.dumps({**json.loads(text), "schema": 2})
+    return json.dumps({**json.loads(text), "schema": 3})
 
 
 DAMAGES = [spoil, newer, lambda _: "[1]", lambda _: "", lambda _: "{" * 5000, lambda text: text[: len(text) // 2]]
@@ -393,7 +395,7 @@ def owned(scene: Scene, try_number: int) -> Owner:
     return this_process(Owner(try_number=try_number))
 
 
-def test_an_older_try_does_not_go_on_beside_a_newer_one(scene: Scene) -> None:
+def test_an_older_try_stops_once_a_newer_one_owns_the_upload(scene: Scene) -> None:
     scene.stop_after(5)
     scene.forge(owner=owned(scene, 3))
     with pytest.raises(UploadTakenOver, match="newer than try 2"):
@@ -416,13 +418,13 @@ def test_a_newer_try_elsewhere_that_lives_has_the_last_word(scene: Scene) -> Non
     theirs = Owner(try_number=3, host="elsewhere", pid=7, process_start="123", nonce="theirs")
     scene.forge(owner=theirs)
 
-    def theirs_goes_on() -> None:
+    def newer_try_sends() -> None:
         if scene.count("UploadPart") >= 2:
             scene.forge(owner=theirs)
 
     scene.fault(FaultKind.DELAY, "UploadPart", part_number=8, seconds=0.5)
     with pytest.raises(UploadTakenOver, match=r"try 3 .* took this upload over from try 1"):
-        scene.uploader(watch=theirs_goes_on).upload(scene.request())
+        scene.uploader(watch=newer_try_sends).upload(scene.request())
     assert not scene.exists()
 
 
@@ -441,11 +443,30 @@ def test_a_zombie_notices_the_newer_try_and_does_not_complete(scene: Scene) -> N
     assert len(scene.uploads_left()) == 1  # it is the newer try's now
 
 
-def test_another_process_that_runs_this_very_try_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inquiry, "OWNER_PATIENCE", 0.2)
+def test_another_process_that_runs_this_very_try_is_waited_for(scene: Scene) -> None:
+    scene.stop_after(5)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        scene.forge(owner=this_process(Owner(pid=other.pid)))
+        ticks = []
+
+        def watch() -> None:
+            ticks.append(scene.sent())
+            if len(ticks) == 3:
+                other.kill()
+                other.wait()
+
+        scene.assert_done(scene.uploader(watch=watch).upload(scene.request()))
+    assert ticks[:3] == [[], [], []], "it waits, and can be stopped meanwhile"
+    assert scene.sent() == list(range(6, PARTS + 1))
+
+
+def test_another_process_that_runs_this_very_try_and_does_not_end_is_left_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find_upload, "OWNER_PATIENCE", 0.2)
     scene.stop_after(5)
     scene.forge(owner=this_process(Owner(pid=os.getppid())))
-    with pytest.raises(CheckpointError, match="is still at work on this upload"):
+    with pytest.raises(CheckpointError, match="still runs this upload"):
         scene.upload()
     assert scene.sent() == []
 
@@ -486,7 +507,7 @@ def test_an_object_of_the_same_size_does_not_stop_a_retry(scene: Scene) -> None:
     assert scene.sent() == list(range(1, PARTS + 1))
 
 
-def test_another_endpoint_of_the_bucket_goes_on_with_its_upload(scene: Scene) -> None:
+def test_another_endpoint_of_the_bucket_resumes_its_upload(scene: Scene) -> None:
     scene.stop_after(3)
     scene.forge(endpoint="https://oss-cn-hangzhou-internal.aliyuncs.com")
     scene.assert_done(scene.upload())

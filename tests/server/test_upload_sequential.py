@@ -41,7 +41,7 @@ def test_a_changed_part_cannot_be_replaced_so_the_upload_starts_over(scene: Scen
     assert set(scene.sent()) == set(range(1, PARTS + 1))
 
 
-def test_an_upload_begun_otherwise_is_not_continued(scene: Scene) -> None:
+def test_an_upload_started_with_another_method_is_not_continued(scene: Scene) -> None:
     scene.stop_after(3)
     result = scene.upload(sequential=True)
     scene.assert_done(result)

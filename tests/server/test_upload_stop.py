@@ -1,19 +1,23 @@
-"""Told to stop, or with a store that misbehaves: quickly, in good order, and never the upload's loss."""
+"""A stop request, or a store that misbehaves: the try ends quickly and in order, and the upload is kept."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from airflow_provider_oss_resume.checkpoint import writer
 from airflow_provider_oss_resume.devserver import FaultKind, FaultMoment
 from airflow_provider_oss_resume.exceptions import UploadCancelled
+from airflow_provider_oss_resume.oss import Credentials
 from airflow_provider_oss_resume.oss.limits import MIB
 from airflow_provider_oss_resume.stores.memory import MemoryStore
-from airflow_provider_oss_resume.upload import Cancel, UploadRequest, recorder
+from airflow_provider_oss_resume.upload import Cancel, UploadRequest
+from tests.server.conftest import KEYS, ClientFactory
 from tests.server.uploads import BUCKET, PART, PARTS, Scene, content, with_store
 
 WITHIN = 5.0
@@ -63,7 +67,7 @@ def no_threads_left() -> bool:
 
 
 def stop_in(scene: Scene, operation: str, threshold: int = 0, threads: int = 1, **options: Any) -> float:
-    """Make a try that is told to stop in an operation, and return the seconds it took to."""
+    """Stop a try during an operation, and return the seconds until it ended."""
     stopper = Stopper(scene, operation, **options)
     request = UploadRequest(scene.file, BUCKET, scene.key, PART, threads, threshold)
     with pytest.raises(UploadCancelled, match="killed by a person"):
@@ -72,7 +76,7 @@ def stop_in(scene: Scene, operation: str, threshold: int = 0, threads: int = 1, 
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_it_stops_in_every_phase_and_the_next_try_goes_on(scene: Scene, phase: str) -> None:
+def test_it_stops_in_every_phase_and_the_next_try_resumes(scene: Scene, phase: str) -> None:
     operation, which = PHASES[phase]
     scene.fault(FaultKind.DELAY, operation, seconds=8.0, **which)
     assert stop_in(scene, operation) < WITHIN
@@ -85,7 +89,7 @@ def test_it_stops_in_every_phase_and_the_next_try_goes_on(scene: Scene, phase: s
 
 
 @pytest.mark.parametrize("phase", ["initiating", "sending", "completing"])
-def test_told_to_discard_it_leaves_nothing(scene: Scene, phase: str) -> None:
+def test_a_stop_that_discards_leaves_nothing(scene: Scene, phase: str) -> None:
     operation, which = PHASES[phase]
     scene.fault(FaultKind.DELAY, operation, seconds=1.0, when=FaultMoment.AFTER, **which)
     assert stop_in(scene, operation, discard=True) < WITHIN
@@ -285,9 +289,8 @@ def test_a_store_that_raises_does_not_fail_the_upload(scene: Scene, calls: str) 
 def test_a_store_that_hangs_does_not_fail_the_upload(
     scene: Scene, calls: str, hang: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("LOAD_TIMEOUT", "FIRST_WRITE_TIMEOUT", "FLUSH_TIMEOUT"):
-        monkeypatch.setattr(recorder, name, 0.2)
-    monkeypatch.setattr(recorder.CheckpointRecorder.delete, "__defaults__", (0.2,))
+    for name in ("LOAD_TIMEOUT", "FIRST_WRITE_TIMEOUT", "FLUSH_TIMEOUT", "DISCARD_TIMEOUT"):
+        monkeypatch.setattr(writer, name, 0.2)
     other = with_store(scene, Misbehaving(hang, calls))
     assert other.upload().parts == PARTS
     assert other.stored() == content()
@@ -315,6 +318,51 @@ def test_a_store_that_hangs_does_not_hold_up_a_kill(scene: Scene, hang: Callable
     other = with_store(scene, HangsLater())
     scene.fault(FaultKind.DELAY, "UploadPart", seconds=8.0, part_number=4)
     assert stop_in(other, "UploadPart") < WITHIN
+
+
+class HangingKeys:
+    """A credentials provider that hangs once so many parts were answered: no cut of a socket wakes its threads."""
+
+    def __init__(self, scene: Scene, parts: int, hang: Callable[[], None]) -> None:
+        self.askers: list[str] = []
+        self._scene, self._parts, self._hang = scene, parts, hang
+
+    def get_credentials(self) -> Credentials:
+        if self._scene.count("UploadPart") >= self._parts:
+            self.askers.append(threading.current_thread().name)
+            self._hang()
+        return KEYS
+
+
+@pytest.mark.parametrize(("operation", "parts"), [("UploadPart", 3), ("CompleteMultipartUpload", PARTS)])
+def test_nothing_that_hangs_holds_up_a_kill_that_discards(
+    scene: Scene, make_client: ClientFactory, hang: Callable[[], None], operation: str, parts: int
+) -> None:
+    """The longest way to stop: the operation, the abort and the delete of the checkpoint get no answer."""
+    keys = HangingKeys(scene, parts, hang)
+
+    def hang_in_delete() -> None:
+        keys.askers.append("delete")
+        hang()
+
+    other = replace(scene, client=make_client(scene.server.url, keys), store=Misbehaving(hang_in_delete, "delete"))
+    assert stop_in(other, operation, discard=True) < WITHIN
+    assert keys.askers[-2:] == ["oss-resume-abort", "delete"]
+    assert len(keys.askers) == 3  # the operation hung
+
+
+def test_a_kill_does_not_wait_for_the_store_once_the_object_is_there(scene: Scene, hang: Callable[[], None]) -> None:
+    cancel, asked_at = Cancel(), list[float]()
+
+    def kill_and_hang() -> None:
+        asked_at.append(time.monotonic())
+        cancel.request("killed by a person")
+        hang()
+
+    other = with_store(scene, Misbehaving(kill_and_hang, "delete"))
+    assert other.upload(cancel=cancel).parts == PARTS
+    assert time.monotonic() - asked_at[0] < WITHIN
+    assert other.stored() == content()
 
 
 def test_a_store_that_says_this_process_is_an_orphan_stops_it(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_oss_resume.checkpoint.record import decode, encode
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule, RequestRecord
 from airflow_provider_oss_resume.exceptions import AccessDeniedError
 from airflow_provider_oss_resume.oss import OSSClient
@@ -25,7 +26,6 @@ from airflow_provider_oss_resume.upload import (
     UploadResult,
     WritePolicy,
 )
-from airflow_provider_oss_resume.upload.checkpoint import decode, encode
 
 BUCKET = "examplebucket"
 PART = 102_400
@@ -75,7 +75,7 @@ class Scene:
     def fault(self, kind: FaultKind, operation: str, **options: Any) -> None:
         self.server.plan(FaultRule(kind, operation, **options))
 
-    def requests(self, operation: str) -> list[RequestRecord]:
+    def requests(self, operation: str | None = None) -> list[RequestRecord]:
         """Return the requests of this scene: a late one of another test may come in between."""
         return [record for record in self.server.requests(operation) if record.key in ("", self.key)]
 

@@ -47,7 +47,10 @@ def test_only_what_a_person_must_change_is_permanent() -> None:
         "CallbackFailedError",
         "ConfigurationError",
         "InvalidRequestError",
+        "NoRangesError",
         "NotFoundError",
+        "PlanError",
+        "UnexpectedReplyError",
     }
 
 

@@ -1,4 +1,4 @@
-"""What survives the server's own death: a database of rows and a directory of bytes."""
+"""The stored state: a database of rows and a directory of bytes. It survives SIGKILL."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from airflow_provider_oss_resume.devserver.storage.uploads import Uploads
 
 
 class RootInUse(Exception):
-    """Say that another server runs on the same directory."""
+    """Another server runs on the same directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """Hold all stored state; used from the event loop's thread only."""
+    """Hold all stored state. Only the event loop's thread uses it."""
 
     buckets: Buckets
     objects: Objects
@@ -31,31 +31,35 @@ class Storage:
 
 
 def open_storage(root: Path) -> Storage:
-    """Open a root directory and clean up behind a killed server."""
+    """Open a root directory and delete the leftovers of a killed server.
+
+    :raises RootInUse: another server holds the lock.
+    :raises OSError: the database cannot be read.
+    """
     root.mkdir(parents=True, exist_ok=True)
     lock = _lock(root / "lock")
     try:
         database = open_database(root / "state.sqlite")
-        living = _living(database)
+        referenced = _referenced(database)
     except sqlite3.DatabaseError as error:
         raise OSError(
-            f"the state in {str(root)!r} cannot be read ({error}): remove it, or give another --root"
+            f"the state in {str(root)!r} cannot be read ({error}): delete it, or use another --root"
         ) from None
     blobs = BlobStore(root)
-    blobs.sweep(living)
+    blobs.sweep(referenced)
     return Storage(Buckets(database), Objects(database), Uploads(database), blobs, lock)
 
 
 def _lock(path: Path) -> IO[bytes]:
-    """Keep a second server off the directory; the lock ends with the process, however it ends."""
+    """Lock the directory against a second server; the lock ends with the process."""
     file = path.open("wb")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
-        raise RootInUse(f"another dev server uses {path.parent}") from None
+        raise RootInUse(f"another dev server uses {path.parent}: stop it, or use another --root") from None
     return file
 
 
-def _living(database: sqlite3.Connection) -> set[str]:
+def _referenced(database: sqlite3.Connection) -> set[str]:
     return {row[0] for row in database.execute("SELECT blob FROM object_blobs UNION SELECT blob FROM parts")}

@@ -1,9 +1,8 @@
-"""Files of bytes: received under ``incoming/``, published by rename under ``blobs/``.
+"""Files of bytes: received in ``incoming/``, published by a rename to ``blobs/``.
 
-A blob is immutable once published. One that no row of the database names is rubbish:
-a server killed between the rename and the commit leaves such a file, and the next
-start sweeps it away. A blob that is being read when its object is replaced lives
-until the last reader is done.
+A published blob is immutable. A server that is killed between the rename and the commit
+leaves a blob that no row of the database refers to; the next start deletes it. If an object
+is replaced while its blob is read, the blob is deleted after the last reader.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Digests:
 
 @dataclass(slots=True)
 class IncomingBlob:
-    """Take the bytes of one request and hash them on the way to disk."""
+    """Write the bytes of one request to disk and hash them."""
 
     id: str
     path: Path
@@ -43,7 +42,7 @@ class IncomingBlob:
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
 
     def write(self, pieces: Iterable[bytes]) -> None:
-        """Append some pieces; safe in a worker thread, one call at a time."""
+        """Append some pieces. A worker thread may call it, one call at a time."""
         for piece in pieces:
             self.md5.update(piece)
             self.crc = crc64(piece, self.crc)
@@ -51,34 +50,34 @@ class IncomingBlob:
             self.size += len(piece)
 
     def digests(self) -> Digests:
-        """Return the digests of all that was written."""
+        """Return the digests of the bytes written so far."""
         return Digests(self.size, self.md5.hexdigest().upper(), self.crc)
 
     def close(self) -> None:
-        """Close the file; twice does no harm."""
+        """Close the file; a second call does nothing."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
 
 
 class BlobStore:
-    """Keep the blobs of one root directory."""
+    """Store the blobs of one root directory."""
 
     def __init__(self, root: Path) -> None:
         self._incoming = root / "incoming"
         self._blobs = root / "blobs"
         self._readers: Counter[str] = Counter()
-        self._doomed: set[str] = set()
+        self._pending_deletion: set[str] = set()
         for directory in (self._incoming, self._blobs):
             directory.mkdir(parents=True, exist_ok=True)
 
     def new(self) -> IncomingBlob:
-        """Open a file for bytes to come."""
+        """Create a file for the bytes of a request."""
         name = uuid4().hex
         return IncomingBlob(name, self._incoming / name)
 
     def publish(self, incoming: IncomingBlob) -> str:
-        """Move a received file to its place and return the blob's id."""
+        """Move a received file to ``blobs/`` and return the blob's id."""
         incoming.close()
         target = self.path(incoming.id)
         target.parent.mkdir(exist_ok=True)
@@ -86,7 +85,7 @@ class BlobStore:
         return incoming.id
 
     def drop(self, incoming: IncomingBlob) -> None:
-        """Forget a file that was not published; harmless after ``publish``."""
+        """Delete a file that was not published; does nothing after ``publish``."""
         incoming.close()
         incoming.path.unlink(missing_ok=True)
 
@@ -95,7 +94,7 @@ class BlobStore:
         return self._blobs / blob[:2] / blob
 
     def clone(self, blob: str) -> str:
-        """Give the same bytes a second id without copying them."""
+        """Link a blob under a second id and return the id; no byte is copied."""
         name = uuid4().hex
         target = self.path(name)
         target.parent.mkdir(exist_ok=True)
@@ -103,7 +102,7 @@ class BlobStore:
         return name
 
     def pin(self, blobs: Iterable[str]) -> None:
-        """Keep blobs on disk until ``unpin``, whatever happens to their object."""
+        """Keep blobs on disk until ``unpin``, even if their object is deleted."""
         self._readers.update(blobs)
 
     def unpin(self, blobs: Iterable[str]) -> None:
@@ -112,30 +111,30 @@ class BlobStore:
             self._readers[blob] -= 1
             if self._readers[blob] <= 0:
                 del self._readers[blob]
-                if blob in self._doomed:
-                    self._doomed.discard(blob)
+                if blob in self._pending_deletion:
+                    self._pending_deletion.discard(blob)
                     self.delete((blob,))
 
     def delete(self, blobs: Iterable[str]) -> None:
-        """Remove blobs that no row names any more."""
+        """Delete blobs that no row refers to."""
         for blob in blobs:
             if self._readers[blob] > 0:
-                self._doomed.add(blob)
+                self._pending_deletion.add(blob)
             else:
                 del self._readers[blob]
                 self.path(blob).unlink(missing_ok=True)
 
-    def sweep(self, living: set[str]) -> None:
-        """Remove what an earlier, killed run left half done."""
+    def sweep(self, referenced: set[str]) -> None:
+        """Delete the files that a killed run left."""
         for file in self._incoming.iterdir():
             file.unlink()
         for file in self._blobs.glob("*/*"):
-            if file.name not in living:
+            if file.name not in referenced:
                 file.unlink()
 
 
 def digests_of(path: Path, block: int = 1 << 20) -> Digests:
-    """Hash a file again."""
+    """Return the digests of a file."""
     md5, crc, size = hashlib.md5(), 0, 0
     with path.open("rb") as file:
         while data := file.read(block):
@@ -146,7 +145,7 @@ def digests_of(path: Path, block: int = 1 << 20) -> Digests:
 
 
 def md5_of(data: bytes) -> str:
-    """Return the MD5 of some bytes as an ETag spells it."""
+    """Return the MD5 of some bytes in upper-case hex, as in an ETag."""
     return hashlib.md5(data).hexdigest().upper()
 
 

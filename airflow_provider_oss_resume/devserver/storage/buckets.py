@@ -9,6 +9,19 @@ from airflow_provider_oss_resume.devserver.storage.records import BucketRecord
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """Count what a bucket holds.
+
+    :param size: bytes of all objects.
+    """
+
+    size: int
+    objects: int
+    uploads: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Buckets:
     """Read and write buckets."""
 
@@ -29,19 +42,28 @@ class Buckets:
         self.database.execute("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?)", values)
 
     def delete(self, name: str) -> None:
-        """Remove an empty bucket."""
+        """Delete an empty bucket."""
         self.database.execute("DELETE FROM buckets WHERE name = ?", (name,))
 
     def is_empty(self, name: str) -> bool:
-        """Tell whether a bucket holds neither objects nor unfinished uploads."""
+        """Return whether a bucket holds neither objects nor uploads in progress."""
         query = (
             "SELECT EXISTS (SELECT 1 FROM objects WHERE bucket = ?) + EXISTS (SELECT 1 FROM uploads WHERE bucket = ?)"
         )
         return bool(self.database.execute(query, (name, name)).fetchone()[0] == 0)
 
-    def usage(self, name: str) -> tuple[int, int, int]:
-        """Return bytes, objects and unfinished uploads of a bucket."""
+    def usage(self, name: str) -> Usage:
+        """Return how much a bucket holds."""
         objects = "SELECT coalesce(sum(size), 0), count(*) FROM objects WHERE bucket = ?"
         size, count = self.database.execute(objects, (name,)).fetchone()
         uploads = "SELECT count(*) FROM uploads WHERE bucket = ?"
-        return size, count, self.database.execute(uploads, (name,)).fetchone()[0]
+        parts = "SELECT count(*) FROM parts JOIN uploads ON uploads.id = parts.upload WHERE bucket = ?"
+        return Usage(size, count, *(self.database.execute(query, (name,)).fetchone()[0] for query in (uploads, parts)))
+
+    def usage_by_class(self, name: str) -> dict[str, tuple[int, int]]:
+        """Return (bytes, objects) of each storage class in a bucket."""
+        query = (
+            "SELECT json_extract(attributes, '$.storage_class'), sum(size), count(*) FROM objects "
+            "WHERE bucket = ? GROUP BY 1"
+        )
+        return {row[0]: (row[1], row[2]) for row in self.database.execute(query, (name,))}

@@ -1,9 +1,8 @@
-"""One SQLite file holds all that is not bytes.
+"""The SQLite file that holds everything except the bytes of objects and parts.
 
-SQLite gives for nothing what a local OSS needs: keys in byte order for the
-listings, a Complete of 10,000 parts that happens wholly or not at all, and a state
-that survives SIGKILL. The write-ahead log is not synced at each commit: a killed
-process loses nothing by that, only a machine that loses power may.
+SQLite lists keys in byte order, makes a Complete of 10,000 parts atomic, and keeps its state
+after SIGKILL. The write-ahead log is not synced at each commit: a killed process loses
+nothing, a power cut may lose the last seconds.
 
 Keys are stored as UTF-8 bytes, because OSS lists them in byte order.
 """
@@ -41,7 +40,7 @@ CREATE TABLE IF NOT EXISTS parts (
 
 
 def open_database(path: Path) -> sqlite3.Connection:
-    """Open the database, creating it at first use."""
+    """Open the database, or create it."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")
@@ -51,7 +50,7 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Make all statements inside happen, or none."""
+    """Run the statements of the block as one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -62,7 +61,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def crc_text(crc: int | None) -> str | None:
-    """Return a checksum as it is stored: SQLite's integers are signed, CRC-64 is not."""
+    """Return the stored form of a checksum: a CRC-64 does not fit SQLite's signed integers."""
     return None if crc is None else str(crc)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_oss_resume.devserver.storage import attributes
+from airflow_provider_oss_resume.devserver.storage import attribute_codec
 from airflow_provider_oss_resume.devserver.storage.database import crc_text, crc_value, transaction
 from airflow_provider_oss_resume.devserver.storage.records import BlobRef, ObjectRecord, ObjectType
 
@@ -30,7 +30,7 @@ class Objects:
         return _record(row) if row else None
 
     def after(self, bucket: str, start: bytes, inclusive: bool, limit: int) -> list[ObjectRecord]:
-        """Return the objects from a key on, in byte order."""
+        """Return the objects after a key, in byte order."""
         where = "WHERE bucket = ? AND key >= ?" if inclusive else "WHERE bucket = ? AND key > ?"
         query = f"{_SELECT}{where} ORDER BY key LIMIT ?"
         return [_record(row) for row in self.database.execute(query, (bucket, start, limit))]
@@ -41,12 +41,12 @@ class Objects:
         return [BlobRef(*row) for row in self.database.execute(query, (record.id,))]
 
     def put(self, record: ObjectRecord, blobs: Iterable[BlobRef]) -> list[str]:
-        """Store an object in place of any other of its key; return the blobs to delete."""
+        """Store an object, replacing one of the same key; return the blobs to delete."""
         with transaction(self.database):
             return self.put_in_transaction(record, blobs)
 
     def put_in_transaction(self, record: ObjectRecord, blobs: Iterable[BlobRef]) -> list[str]:
-        """Do what ``put`` does as a part of something larger."""
+        """Do the same as ``put`` inside the caller's transaction."""
         freed = self._remove(record.bucket, record.key)
         identifier = self._insert(record)
         rows = ((identifier, position, ref.blob, ref.size) for position, ref in enumerate(blobs))
@@ -54,7 +54,7 @@ class Objects:
         return freed
 
     def append(self, record: ObjectRecord, blob: BlobRef) -> None:
-        """Add one blob to the end of an object whose row is ``record`` from now on."""
+        """Append one blob to an object and update the object's row to ``record``."""
         with transaction(self.database):
             count = "SELECT count(*) FROM object_blobs WHERE object = ?"
             position = self.database.execute(count, (record.id,)).fetchone()[0]
@@ -63,11 +63,11 @@ class Objects:
             self._update(record)
 
     def change(self, record: ObjectRecord) -> None:
-        """Store new attributes of an object; its bytes stay."""
+        """Store new attributes of an object; its bytes do not change."""
         self._update(record)
 
     def delete(self, bucket: str, key: str) -> list[str]:
-        """Remove an object and return the blobs to delete."""
+        """Delete an object's rows and return the blobs to delete."""
         with transaction(self.database):
             return self._remove(bucket, key)
 
@@ -82,7 +82,7 @@ class Objects:
 
     def _insert(self, record: ObjectRecord) -> int:
         identifier = self.database.execute(_INSERT, _values(record)).lastrowid
-        assert identifier is not None  # noqa: S101 - what sqlite3 promises after an INSERT
+        assert identifier is not None  # noqa: S101 - sqlite3 sets it after an INSERT
         return identifier
 
     def _update(self, record: ObjectRecord) -> None:
@@ -99,7 +99,7 @@ def _values(record: ObjectRecord) -> Sequence[Any]:
         crc_text(record.crc),
         record.modified,
         record.type.value,
-        attributes.encode(record.attributes),
+        attribute_codec.encode(record.attributes),
     )
 
 
@@ -110,5 +110,5 @@ def _record(row: Sequence[Any]) -> ObjectRecord:
         key=row[1].decode(),
         crc=crc_value(row[4]),
         type=ObjectType(row[6]),
-        attributes=attributes.decode(row[7]),
+        attributes=attribute_codec.decode(row[7]),
     )

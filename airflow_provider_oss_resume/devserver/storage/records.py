@@ -1,4 +1,4 @@
-"""The rows of the database as values."""
+"""The rows of the database as dataclasses."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from enum import Enum
 
 
 class ObjectType(str, Enum):
-    """How an object came to be, as ``x-oss-object-type`` tells it."""
+    """Name how an object was made, as in ``x-oss-object-type``."""
 
     NORMAL = "Normal"
     MULTIPART = "Multipart"
     APPENDABLE = "Appendable"
+    SYMLINK = "Symlink"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class BucketRecord:
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
-    """Point at one file of bytes; an object is a list of them in order."""
+    """Refer to one file of bytes; an object is an ordered list of them."""
 
     blob: str
     size: int
@@ -35,9 +36,9 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Hold what a client may set on an object besides its bytes.
+    """Hold what a client sets on an object besides its bytes.
 
-    :param headers: reply headers kept with the object: Content-Type, x-oss-meta-*, encryption.
+    :param headers: reply headers stored with the object: Content-Type, x-oss-meta-*, encryption.
     """
 
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +76,10 @@ class UploadRecord:
 
 @dataclass(frozen=True, slots=True)
 class PartRecord:
-    """Describe one part; ``crc`` is None for a part made by UploadPartCopy."""
+    """Describe one part.
+
+    :param crc: CRC-64 of the bytes; None for a copied part, if the server is set so.
+    """
 
     number: int
     size: int

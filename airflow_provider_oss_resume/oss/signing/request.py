@@ -1,26 +1,19 @@
-"""What a signer sees of a request, and the interface both signature versions share."""
+"""The signed part of a request, and the interface of both signature versions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from typing import Protocol
-from urllib.parse import quote as _percent_encode
+from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_oss_resume.oss.credentials import Credentials
-
-
-@lru_cache(maxsize=256)  # names, the key and the upload id come again with each request
-def quote(text: str, safe: str = "") -> str:
-    """Percent-encode UTF-8 as OSS signs it: letters, digits and ``-_.~`` stay."""
-    return _percent_encode(text, safe=safe)
+if TYPE_CHECKING:
+    from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 
 
 @dataclass(frozen=True, slots=True)
 class SignableRequest:
-    """Describe a request by what its signature covers.
+    """Describe the part of a request that its signature covers.
 
     :param bucket: bucket name; ``None`` for a service request such as ListBuckets.
     :param key: object key, decoded; ``None`` for a bucket request.
@@ -35,7 +28,7 @@ class SignableRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def resource(self) -> str:
-        """Return ``/bucket/key``, decoded: the signed resource whatever the host style."""
+        """Return ``/bucket/key``, decoded. It is the signed resource in every address style."""
         return f"/{self.bucket}/{self.key or ''}" if self.bucket else "/"
 
     def folded_headers(self) -> dict[str, str]:
@@ -44,7 +37,7 @@ class SignableRequest:
 
 
 class Signer(Protocol):
-    """Sign requests; the time is an argument so that a corrected clock can be used."""
+    """Sign requests. The time is an argument, because a wrong local clock is corrected."""
 
     def sign(
         self,
@@ -64,5 +57,8 @@ class Signer(Protocol):
         expires: int,
         additional_headers: Iterable[str] = (),
     ) -> dict[str, str]:
-        """Return the query parameters to add to the URL, valid for ``expires`` seconds."""
+        """Return the query parameters to add to the URL.
+
+        :param expires: seconds from now.
+        """
         ...

@@ -9,10 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import format_datetime
+from typing import TYPE_CHECKING
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.credentials import Credentials
 from airflow_provider_oss_resume.oss.signing.request import SignableRequest
+
+if TYPE_CHECKING:
+    from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 
 SIGNED_SUB_RESOURCES = frozenset(
     """
@@ -27,17 +30,18 @@ SIGNED_SUB_RESOURCES = frozenset(
     versionId versioning versions vod website worm wormExtend wormId
     """.split()
 )
-"""Query parameters that V1 signs (``oss2/auth.py``), besides all that start with ``x-oss-`` (SDK v2)."""
+"""Query parameters that V1 signs (``oss2/auth.py``); also those that start with ``x-oss-`` (SDK v2)."""
 
 
 def string_to_sign(request: SignableRequest, date: str) -> str:
     """Return the text whose HMAC is the signature.
 
-    :param date: the ``Date`` header's value; for a presigned URL the ``Expires`` epoch.
+    :param date: value of the ``Date`` header; for a presigned URL the ``Expires`` epoch seconds.
     """
     headers = request.folded_headers()
     own = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-oss-"))
     head = (request.method.upper(), headers.get("content-md5", ""), headers.get("content-type", ""), date)
+    # The resource is decoded here, and percent-encoded in version 4.
     return "\n".join(head) + "\n" + own + request.resource() + _signed_query(request.query)
 
 
@@ -58,7 +62,7 @@ def _signed_query(query: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SignerV1:
-    """Sign with version 1; for services that do not take version 4 yet."""
+    """Sign with version 1, for services that do not support version 4."""
 
     def sign(
         self,
@@ -67,9 +71,10 @@ class SignerV1:
         now: datetime,
         additional_headers: Iterable[str] = (),  # noqa: ARG002 - V1 has none
     ) -> dict[str, str]:
-        """Return Authorization and Date; V1 has no additional headers."""
+        """Return Authorization and Date. V1 has no additional headers."""
         added = {"Date": format_datetime(now.astimezone(timezone.utc), usegmt=True)}
         if credentials.security_token:
+            # With the prefix, so that it is signed; SDK v2 sends it without (oss-protocol.md section 2.2).
             added["x-oss-security-token"] = credentials.security_token
         whole = replace(request, headers={**request.headers, **added})
         signed = signature(credentials.access_key_secret, string_to_sign(whole, added["Date"]))
@@ -83,9 +88,12 @@ class SignerV1:
         expires: int,
         additional_headers: Iterable[str] = (),  # noqa: ARG002 - V1 has none
     ) -> dict[str, str]:
-        """Return the query parameters that sign a URL for ``expires`` seconds."""
+        """Return the query parameters of a presigned URL.
+
+        :raises ConfigurationError: ``expires`` is not above 0.
+        """
         if expires <= 0:
-            raise ConfigurationError(f"a URL cannot be signed for {expires} seconds: give 1 or more")
+            raise ConfigurationError(f"a URL cannot be signed for {expires} seconds: use 1 or more")
         deadline = str(int(now.timestamp()) + expires)
         added = {"OSSAccessKeyId": credentials.access_key_id, "Expires": deadline}
         if credentials.security_token:

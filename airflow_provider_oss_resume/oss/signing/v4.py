@@ -8,20 +8,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.credentials import Credentials
+from airflow_provider_oss_resume.oss.http.percent_encoding import quote
 from airflow_provider_oss_resume.oss.limits import MAX_PRESIGN_EXPIRES
-from airflow_provider_oss_resume.oss.signing.request import SignableRequest, quote
+from airflow_provider_oss_resume.oss.signing.request import SignableRequest
+
+if TYPE_CHECKING:
+    from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 
 ALGORITHM = "OSS4-HMAC-SHA256"
+# The body is not signed: that would need a pass over each part before it is sent. CRC-64 protects it.
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 _TERMINATOR = "aliyun_v4_request"
 _CONTENT_SHA256 = "x-oss-content-sha256"
 
 
 def canonical_request(request: SignableRequest, additional_headers: Iterable[str] = ()) -> str:
-    """Return the six newline-joined fields that V4 hashes."""
+    """Return the canonical request: six fields, joined by newlines."""
     headers = request.folded_headers()
     return _canonical(request, request.query, headers, additional_names(headers, additional_headers))
 
@@ -29,7 +34,7 @@ def canonical_request(request: SignableRequest, additional_headers: Iterable[str
 def _canonical(
     request: SignableRequest, query: Mapping[str, str], headers: Mapping[str, str], additional: list[str]
 ) -> str:
-    signed = sorted(name for name in headers if _signed_by_default(name) or name in additional)
+    signed = sorted([name for name in headers if _signed_by_default(name) or name in additional])
     return "\n".join(
         (
             request.method.upper(),
@@ -43,10 +48,9 @@ def _canonical(
 
 
 def additional_names(headers: Mapping[str, str], wanted: Iterable[str]) -> list[str]:
-    """Return the wanted header names that are present and not signed anyway, sorted."""
-    return sorted(
-        name for name in {name.lower() for name in wanted} if name in headers and not _signed_by_default(name)
-    )
+    """Return the wanted header names that are present and not signed by default, sorted."""
+    names = {name.lower() for name in wanted}
+    return sorted([name for name in names if name in headers and not _signed_by_default(name)])
 
 
 def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
@@ -60,14 +64,14 @@ def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
 
 def signature(access_key_secret: str, scope: str, text: str) -> str:
     """Return the hexadecimal signature of a string to sign."""
-    return hmac.new(_signing_key(access_key_secret, scope), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(_signing_key(access_key_secret, scope), text.encode(), "sha256").hex()
 
 
-@lru_cache(maxsize=8)  # one key serves a whole day of one region
+@lru_cache(maxsize=8)  # the key is the same for a whole day in one region
 def _signing_key(access_key_secret: str, scope: str) -> bytes:
     key = b"aliyun_v4" + access_key_secret.encode()
     for step in scope.split("/"):
-        key = hmac.new(key, step.encode(), hashlib.sha256).digest()
+        key = hmac.digest(key, step.encode(), "sha256")
     return key
 
 
@@ -77,6 +81,7 @@ def _signed_by_default(name: str) -> bool:
 
 def _canonical_query(query: Mapping[str, str]) -> str:
     pairs = sorted([(quote(name), quote(value)) for name, value in query.items() if name != "x-oss-signature"])
+    # An empty value is signed as the bare name, which is also how the URL has it (Endpoint.url).
     return "&".join([f"{name}={value}" if value else name for name, value in pairs])
 
 
@@ -98,7 +103,7 @@ class SignerV4:
         now: datetime,
         additional_headers: Iterable[str] = (),
     ) -> dict[str, str]:
-        """Return Authorization and the ``x-oss-*`` headers that belong to it."""
+        """Return Authorization and its ``x-oss-*`` headers."""
         timestamp = _timestamp(now)
         added = {"x-oss-date": timestamp, _CONTENT_SHA256: UNSIGNED_PAYLOAD}
         if credentials.security_token:
@@ -107,6 +112,7 @@ class SignerV4:
         scope = self._scope(timestamp)
         additional = additional_names(headers, additional_headers)
         text = string_to_sign(timestamp, scope, _canonical(request, request.query, headers, additional))
+        # Order and commas as SDK v2 writes them; oss2 writes them in another way, and OSS reads both.
         fields = [f"Credential={credentials.access_key_id}/{scope}"]
         if additional:
             fields.append(f"AdditionalHeaders={';'.join(additional)}")
@@ -121,10 +127,13 @@ class SignerV4:
         expires: int,
         additional_headers: Iterable[str] = (),
     ) -> dict[str, str]:
-        """Return the query parameters that sign a URL for ``expires`` seconds, up to seven days."""
+        """Return the query parameters of a presigned URL.
+
+        :raises ConfigurationError: ``expires`` is not between 1 second and seven days.
+        """
         if not 0 < expires <= MAX_PRESIGN_EXPIRES:
             raise ConfigurationError(
-                f"a URL cannot be signed for {expires} seconds: OSS takes 1 to {MAX_PRESIGN_EXPIRES}"
+                f"a URL cannot be signed for {expires} seconds: OSS accepts 1 to {MAX_PRESIGN_EXPIRES}"
             )
         timestamp = _timestamp(now)
         scope = self._scope(timestamp)
@@ -149,6 +158,6 @@ class SignerV4:
 
 
 def _timestamp(now: datetime) -> str:
-    now = now.astimezone(timezone.utc)
-    # strftime takes as long as all the rest of a canonical request.
-    return f"{now.year:04}{now.month:02}{now.day:02}T{now.hour:02}{now.minute:02}{now.second:02}Z"
+    # Not strftime: it takes as long as the rest of a canonical request.
+    text = now.astimezone(timezone.utc).isoformat(timespec="seconds")
+    return text[:19].replace("-", "").replace(":", "") + "Z"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import resource
 import threading
 import time
@@ -15,9 +16,11 @@ from airflow.providers.common.compat.sdk import DAG, Variable
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
 from airflow_provider_oss_resume.stores.variable import VariableStore
-from airflow_provider_oss_resume.task_groups import _empty_operator, anchored_upload
+from airflow_provider_oss_resume.task_groups import anchored_upload
+from airflow_provider_oss_resume.task_groups.anchored import _empty_operator
 from demo.versions import AIRFLOW_3
 
+SLOW_WRITE = "a write of three seconds starts"
 STORES = ("auto", "variable", "xcom", *(["task_state"] if AIRFLOW_3 else []))
 UPLOAD: dict[str, Any] = {
     "source": "{{ dag_run.conf['source'] }}",
@@ -61,6 +64,7 @@ class SlowVariable(VariableStore):
     def save(self, text: str) -> None:
         self._writes += 1
         if self._writes > 1:
+            logging.getLogger(__name__).info(SLOW_WRITE)
             time.sleep(3)
         super().save(text)
 
@@ -87,8 +91,8 @@ class UploadAndAsk(ResumableUploadOperator):
             return super().execute(context)
         except BaseException as error:
             answers = [Variable.get(name, "none") for name in ("no_such_variable", "witness")]
-            told = {"error": type(error).__name__, "answers": answers}
-            Path(context["dag_run"].conf["report"]).write_text(json.dumps(told))
+            report = {"error": type(error).__name__, "answers": answers}
+            Path(context["dag_run"].conf["report"]).write_text(json.dumps(report))
             raise
 
 
@@ -129,3 +133,12 @@ hand_over = one_upload("hand_over", retries=9, **HAND_OVER)
 by_timeout = one_upload("by_timeout", checkpoint_store="variable", execution_timeout=timedelta(seconds=4))
 by_progress = one_upload("by_progress", checkpoint_store="variable", retry_from_progress=True)
 from_progress = one_upload("from_progress", retries=0, retry_from_progress=True, **HAND_OVER)
+# More to send than one try can, and no retries: only reruns bring it to its end.
+RERUN: dict[str, Any] = {**HAND_OVER, "retries": 0, "retry_from_progress": True}
+waits = one_upload(
+    "waits",
+    retry_delay=timedelta(seconds=6),
+    retry_exponential_backoff=2 if AIRFLOW_3 else True,
+    **RERUN,
+)
+two_reruns = one_upload("two_reruns", max_reruns=2, **RERUN)

@@ -13,10 +13,10 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
-from airflow_provider_oss_resume.operators.task import identify
+from airflow_provider_oss_resume.checkpoint.store import CheckpointStore
+from airflow_provider_oss_resume.operators.tries.task import identify
 from airflow_provider_oss_resume.stores.choose import choose_store
-from airflow_provider_oss_resume.task_groups import _empty_operator
-from airflow_provider_oss_resume.upload.store import CheckpointStore
+from airflow_provider_oss_resume.task_groups.anchored import _empty_operator
 from demo.versions import AIRFLOW_3
 from tests.conformance.store_cases import CASES
 
@@ -60,7 +60,7 @@ def _outcome(case: Callable[[CheckpointStore], None], store: CheckpointStore) ->
 with DAG(dag_id="store_cases", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}) as dag:
     anchor = _empty_operator(task_id="anchor")
     for store in STORES:
-        told: dict[str, Any] = {"store": store, "report": "{{ dag_run.conf['report'] }}"}
-        anchor >> StoreCases(task_id=f"one_{store}", **told)
+        arguments: dict[str, Any] = {"store": store, "report": "{{ dag_run.conf['report'] }}"}
+        anchor >> StoreCases(task_id=f"one_{store}", **arguments)
         if store != "auto":
-            anchor >> StoreCases.partial(task_id=f"many_{store}", **told).expand(number=[0, 1])
+            anchor >> StoreCases.partial(task_id=f"many_{store}", **arguments).expand(number=[0, 1])

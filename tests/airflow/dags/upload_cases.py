@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
@@ -16,7 +17,9 @@ from airflow_provider_oss_resume.stores.naming import TaskIdentity
 log = logging.getLogger(__name__)
 
 # An argument that the run's configuration may give; else empty, which the operator takes for "not given".
-TOLD = "part_size max_concurrency multipart_threshold content_type acl storage_class traffic_limit"
+FROM_CONF = """
+    part_size max_concurrency multipart_threshold content_type acl storage_class traffic_limit if_exists source_conn_id
+"""
 BUCKET = "{{ dag_run.conf.get('bucket_name', 'examplebucket') }}"
 SOURCE = "{{ dag_run.conf['source'] }}"
 KEY = "{{ dag_run.conf['key'] }}"
@@ -28,7 +31,13 @@ PARTS = {
 }
 
 
-def told(name: str, default: str = "") -> str:
+@task(retries=0)
+def sorted_files(folder: str) -> list[str]:
+    """Return the files of a directory."""
+    return sorted(os.path.join(folder, name) for name in os.listdir(folder))
+
+
+def conf_value(name: str, default: str = "") -> str:
     return f"{{{{ dag_run.conf.get('{name}', '{default}') }}}}"
 
 
@@ -51,7 +60,7 @@ def say_what_is_secret(progress: object) -> None:
 
 
 def stop_myself(context: Any) -> None:
-    """Be told to stop while Airflow is still getting the task ready."""
+    """Receive a stop request before execute()."""
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -62,15 +71,25 @@ def shadow_the_variable(context: Any) -> None:
     os.environ[f"AIRFLOW_VAR_{key.upper()}"] = "not a checkpoint"
 
 
-as_told = one_task_dag(
-    "upload_as_told",
-    **dict[str, Any]((name, told(name)) for name in TOLD.split()),
-    durable=told("durable", "True"),
-    replace=told("replace", "True"),
-    metadata={"owner": told("owner", "nobody")},
-    tags={"owner": told("owner", "nobody")},
-    oss_conn_id=told("oss_conn_id", "oss_default"),
+from_conf = one_task_dag(
+    "upload_from_conf",
+    **dict[str, Any]((name, conf_value(name)) for name in FROM_CONF.split()),
+    durable=conf_value("durable", "True"),
+    replace=conf_value("replace", "True"),
+    metadata={"owner": conf_value("owner", "nobody")},
+    tags={"owner": conf_value("owner", "nobody")},
+    oss_conn_id=conf_value("oss_conn_id", "oss_default"),
 )
+
+
+def produced(context: Any, jinja_env: Any) -> Iterator[bytes]:
+    """Read the file that the configuration names as if it were produced meanwhile."""
+    with open(context["dag_run"].conf["source"], "rb") as file:
+        while block := file.read(100_000):
+            yield block
+
+
+streamed = one_task_dag("upload_streamed", source=produced)
 once = one_task_dag("upload_once", retries=0)
 discarded = one_task_dag("upload_discarded", retries=0, delete_upload_on_kill=True)
 in_time = one_task_dag("upload_in_time", execution_timeout=timedelta(seconds=3))
@@ -82,7 +101,18 @@ default_bucket = one_task_dag("upload_default_bucket", bucket_name=None, part_si
 # Names in which Airflow sees a secret, as long as it takes them.
 wild = one_task_dag("token_refresh", task_id=f"secret.password_{'t' * 234}")
 
+FILES = {"manifest_key": conf_value("manifest_key"), "if_exists": conf_value("if_exists")}
+many = one_task_dag("upload_many", if_empty="skip", **dict[str, Any](FILES))
+listed = one_task_dag("upload_listed", source=[SOURCE + "/a.csv", SOURCE + "/deep/*.csv"], success_object=True)
+
 with DAG(dag_id="upload_mapped", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}) as mapped:
     ResumableUploadOperator.partial(task_id="upload", source=SOURCE, bucket_name=BUCKET, **PARTS).expand(
         key=[KEY + "/0", KEY + "/1"]
+    )
+
+
+with DAG(dag_id="upload_found", schedule=None, default_args={"retries": 1, "retry_delay": timedelta(0)}) as found:
+    # The sources are what an upstream task returns.
+    ResumableUploadOperator.partial(task_id="upload", bucket_name=BUCKET, key=KEY, **PARTS).expand(
+        source=sorted_files(SOURCE)
     )

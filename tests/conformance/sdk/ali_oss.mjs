@@ -129,7 +129,60 @@ async function wrongSecret() {
   return caught(other.put(key("key"), Buffer.from("x")));
 }
 
-const cases = { putHeadGet, notThere, list, multipart, abort, resumable, theRest, signedURL, wrongSecret };
+// Behaviour of the real service that issue 15 names, row by row.
+async function refusals() {
+  const wrong = new OSS({ ...settings, accessKeySecret: "wrong", bucket: "no-such-bucket" });
+  const missing = await caught(wrong.get(key("key")));
+  const lifecycle = await caught(client.deleteBucketLifecycle("examplebucket"));
+  const info = await client.getBucketInfo("examplebucket");
+  return { missing, lifecycle: lifecycle.code, still: info.bucket.Name, endpoint: info.bucket.ExtranetEndpoint };
+}
+
+async function copiedParts() {
+  await client.put(key("source"), source);
+  const { uploadId } = await client.initMultipartUpload(key("copied"));
+  const from = { sourceKey: key("source"), sourceBucketName: "examplebucket" };
+  const part = await client.uploadPartCopy(key("copied"), uploadId, 1, "", from);
+  const done = await client.completeMultipartUpload(key("copied"), uploadId, [{ number: 1, etag: part.etag }]);
+  const whole = await client.head(key("source"));
+  return {
+    etag: part.res.headers.etag === part.etag,
+    crc: done.res.headers["x-oss-hash-crc64ecma"] === whole.res.headers["x-oss-hash-crc64ecma"],
+  };
+}
+
+async function symlinks() {
+  await client.put(key("target"), Buffer.from("data"));
+  await client.putSymlink(key("link"), key("target"));
+  const told = await client.getSymlink(key("link"));
+  const got = await client.get(key("link"));
+  return { target: told.targetName === key("target"), content: got.content.toString() };
+}
+
+async function cleanUp() {
+  const names = [key("odd/<hello>"), key("odd/a&b")];
+  for (const name of names) await client.put(name, Buffer.from("x"));
+  const before = await client.getBucketVersions({ prefix: key("odd/") });
+  const found = before.objects.map((object) => ({ key: object.name, versionId: object.versionId }));
+  await client.deleteMulti(found);
+  const after = await client.listV2({ prefix: key("odd/") });
+  return {
+    found: found.map((one) => one.versionId),
+    left: (after.objects ?? []).length,
+    versioning: (await client.getBucketVersioning("examplebucket")).versionStatus ?? null,
+  };
+}
+
+async function encryption() {
+  const put = await client.put(key("kms"), Buffer.from("x"), { headers: { "x-oss-server-side-encryption": "KMS" } });
+  const next = await client.listUploads({ prefix: key("none") });
+  return { keyId: Boolean(put.res.headers["x-oss-server-side-encryption-key-id"]), uploads: next.uploads.length };
+}
+
+const cases = {
+  putHeadGet, notThere, list, multipart, abort, resumable, theRest, signedURL, wrongSecret,
+  refusals, copiedParts, symlinks, cleanUp, encryption,
+};
 const results = {};
 for (const [name, run] of Object.entries(cases)) {
   results[name] = await run().catch((error) => ({ error: String(error.stack ?? error) }));

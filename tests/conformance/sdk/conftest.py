@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
 
-with warnings.catch_warnings():  # oss2's docstrings have invalid escapes, which is told when it is compiled
+with warnings.catch_warnings():  # oss2's docstrings have invalid escapes, which Python reports when it compiles them
     warnings.simplefilter("ignore")
     import oss2  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""Uploads that the official clients began and left: ours goes on with them."""
+"""Uploads that the official clients started and left: ours resumes them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import oss2
 import pytest
@@ -19,7 +20,8 @@ from airflow_provider_oss_resume.exceptions import AccessDeniedError
 from airflow_provider_oss_resume.oss import Credentials, OSSClient, limits
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import ObjectOptions, Uploader, UploadRequest
-from airflow_provider_oss_resume.upload.options import INITIATE
+from airflow_provider_oss_resume.upload.object_options import INITIATE
+from tests.devserver.wire import c_sdk_request, exchange
 
 HERE = Path(__file__).parent
 BUCKET = "examplebucket"
@@ -103,7 +105,27 @@ def test_no_finished_part_is_sent_again(
     assert [upload for upload in client.list_multipart_uploads(BUCKET) if upload.key == key] == []
 
 
-def begun_by_another(client: OSSClient, key: str, data: bytes) -> str:
+def test_an_upload_of_the_c_sdk_is_continued_and_no_part_sent_again(
+    server: DevServer, client: OSSClient, prefix: str, big_file: Path
+) -> None:
+    """The C SDK itself is in no package registry; these are its bytes on the wire."""
+    key, data = f"{prefix}c sdk", big_file.read_bytes()
+    reply = exchange(server, c_sdk_request(server, "POST", key, {"uploads": ""}) + b"0\r\n\r\n")
+    upload_id = ET.fromstring(reply.rpartition(b"\r\n\r\n")[2]).findtext("UploadId") or ""  # noqa: S314
+    for number in range(1, HALF + 1):
+        part = data[(number - 1) * PART : number * PART]
+        query = {"partNumber": str(number), "uploadId": upload_id}
+        assert b"HTTP/1.1 200 " in exchange(server, c_sdk_request(server, "PUT", key, query, body=part))
+    held = parts_held(server, key)
+    server.clear_requests()
+    result = Uploader(client, MemoryStore()).upload(UploadRequest(big_file, BUCKET, key, multipart_threshold=0))
+    assert sorted(parts_held(server, key)) == list(range(HALF + 1, PARTS + 1))
+    assert (result.recovered, result.upload_id, result.parts_reused) == (True, upload_id, len(held))
+    with client.get_object(BUCKET, key) as (_, blocks):
+        assert b"".join(blocks) == data
+
+
+def started_by_another(client: OSSClient, key: str, data: bytes) -> str:
     """Begin an upload without any header of ours, and send its second part; return its id."""
     upload_id = client.initiate_multipart_upload(BUCKET, key)
     client.upload_part(BUCKET, key, upload_id, 2, data[PART : 2 * PART])
@@ -135,7 +157,7 @@ def test_an_adopted_object_has_every_header_that_was_asked_for(
     if copied_in == "pieces":  # as above 1 GiB
         monkeypatch.setattr(limits, "MAX_COPY_SIZE", 4 * PART)
     key = f"{prefix}lacking"
-    begun_by_another(client, key, big_file.read_bytes())
+    started_by_another(client, key, big_file.read_bytes())
     request = UploadRequest(big_file, BUCKET, key, part_size=PART, multipart_threshold=0, options=WANTED)
     assert Uploader(client, MemoryStore()).upload(request).recovered
     copies = [record.operation for record in server.requests() if "Copy" in record.operation]
@@ -151,7 +173,7 @@ def test_an_adopted_object_has_every_header_that_was_asked_for(
 
 
 @pytest.mark.parametrize("may_abort", [True, False])
-def test_a_copy_that_fails_is_told_and_thrown_away(
+def test_a_failed_copy_is_reported_and_deleted(
     server: DevServer,
     client: OSSClient,
     prefix: str,
@@ -162,7 +184,7 @@ def test_a_copy_that_fails_is_told_and_thrown_away(
 ) -> None:
     monkeypatch.setattr(limits, "MAX_COPY_SIZE", 4 * PART)
     key, store = f"{prefix}denied copy", MemoryStore()
-    begun_by_another(client, key, big_file.read_bytes())
+    started_by_another(client, key, big_file.read_bytes())
     server.plan(FaultRule(FaultKind.REPLY, "UploadPartCopy", key=key, status=403, code="AccessDenied", skip=2))
     if not may_abort:
         server.plan(FaultRule(FaultKind.REPLY, "AbortMultipartUpload", key=key, status=403, code="AccessDenied"))
@@ -208,7 +230,7 @@ def test_parts_listed_without_a_checksum_are_matched_by_md5(
     server: DevServer, client: OSSClient, prefix: str, big_file: Path
 ) -> None:
     key, data = f"{prefix}no checksum", big_file.read_bytes()
-    upload_id = begun_by_another(client, key, data)
+    upload_id = started_by_another(client, key, data)
     client.upload_part(BUCKET, key, upload_id, 3, data[:PART])  # of another content than the file's third part
     etags = {part.number: part.etag for part in client.list_parts(BUCKET, key, upload_id)}
     parts = "".join(

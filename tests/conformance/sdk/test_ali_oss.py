@@ -98,3 +98,28 @@ def test_signed_url(run: Run) -> None:
 
 def test_a_wrong_secret(run: Run) -> None:
     assert run.results["wrongSecret"] == {"code": "SignatureDoesNotMatch", "status": 403, "requestId": True}
+
+
+def test_refusals_and_endpoints(run: Run, sdk_server: DevServer) -> None:
+    assert run.results["refusals"] == {
+        "missing": {"code": "NoSuchBucket", **NOT_FOUND},
+        "lifecycle": "NotImplemented",
+        "still": "examplebucket",
+        "endpoint": sdk_server.url.removeprefix("http://"),
+    }
+
+
+def test_copied_parts_have_etag_and_checksum(run: Run) -> None:
+    assert run.results["copiedParts"] == {"etag": True, "crc": True}
+
+
+def test_symlinks(run: Run) -> None:
+    assert run.results["symlinks"] == {"target": True, "content": "data"}
+
+
+def test_clean_up(run: Run) -> None:
+    assert run.results["cleanUp"] == {"found": ["null", "null"], "left": 0, "versioning": None}
+
+
+def test_encryption(run: Run) -> None:
+    assert run.results["encryption"] == {"keyId": True, "uploads": 0}

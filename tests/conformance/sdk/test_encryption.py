@@ -19,8 +19,8 @@ from oss2.credentials import StaticCredentialsProvider
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import Credentials, OSSClient
-from airflow_provider_oss_resume.oss.decryption import open_decrypted
-from airflow_provider_oss_resume.oss.encryption import KMSMasterKey, MasterKey, RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
+from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey, MasterKey, RSAMasterKey
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import Uploader, UploadRequest
 
@@ -133,7 +133,7 @@ def test_we_read_what_oss2_writes(
 
 def test_we_read_what_sdk_v2_writes(server: DevServer, client: OSSClient, prefix: str, source: Path) -> None:
     theirs, data, key = sdk_v2(server), source.read_bytes(), f"{prefix}theirs"
-    begun = theirs.initiate_multipart_upload(
+    started = theirs.initiate_multipart_upload(
         oss.InitiateMultipartUploadRequest(BUCKET, key, cse_part_size=PART, cse_data_size=len(data))
     )
     parts = []
@@ -143,9 +143,9 @@ def test_we_read_what_sdk_v2_writes(server: DevServer, client: OSSClient, prefix
                 BUCKET,
                 key,
                 part_number=number,
-                upload_id=begun.upload_id,
+                upload_id=started.upload_id,
                 body=data[start : start + PART],
-                cse_multipart_context=begun.cse_multipart_context,
+                cse_multipart_context=started.cse_multipart_context,
             )
         )
         parts.append(oss.UploadPart(part_number=number, etag=done.etag))
@@ -153,7 +153,7 @@ def test_we_read_what_sdk_v2_writes(server: DevServer, client: OSSClient, prefix
         oss.CompleteMultipartUploadRequest(
             BUCKET,
             key,
-            upload_id=begun.upload_id,
+            upload_id=started.upload_id,
             complete_multipart_upload=oss.CompleteMultipartUpload(parts=parts),
         )
     )
@@ -176,7 +176,7 @@ def interrupted(server: DevServer, client: OSSClient, request: UploadRequest, st
         Uploader(client, store, watch=watch).upload(request)
 
 
-def test_a_resumed_upload_is_encrypted_with_the_key_it_was_begun_with(
+def test_a_resumed_upload_is_encrypted_with_its_first_key(
     server: DevServer, client: OSSClient, prefix: str, tmp_path: Path
 ) -> None:
     source, key, store = tmp_path / "big", f"{prefix}resumed", MemoryStore()

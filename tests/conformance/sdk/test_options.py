@@ -15,7 +15,7 @@ from oss2.credentials import StaticCredentialsProvider
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.oss import Credentials, OSSClient
 from airflow_provider_oss_resume.upload import ObjectOptions, Uploader, UploadRequest
-from airflow_provider_oss_resume.upload.rules import ACLS, ENCRYPTIONS, STORAGE_CLASSES
+from airflow_provider_oss_resume.upload.option_checks import ACLS, ENCRYPTIONS, STORAGE_CLASSES
 
 BUCKET = "examplebucket"
 PART = 102_400

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from airflow_provider_oss_resume.checkpoint.store import CheckpointStore
+from airflow_provider_oss_resume.control.crash_points import ENVIRONMENT_VARIABLE
 from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
 from airflow_provider_oss_resume.stores.file import FileStore
 from airflow_provider_oss_resume.stores.memory import MemoryStore
-from airflow_provider_oss_resume.upload.crashpoints import ENVIRONMENT_VARIABLE
-from airflow_provider_oss_resume.upload.store import CheckpointStore
 from tests.conformance.store_cases import CASES
 
 STORES: dict[str, Callable[[Path], CheckpointStore]] = {

@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.hooks.settings import ConnectionFields, EncryptionSettings, read_settings
+from airflow_provider_oss_resume.hooks.connection.connection_settings import (
+    ConnectionFields,
+    EncryptionSettings,
+    read_settings,
+)
 
 
 def connection(**extra: Any) -> ConnectionFields:

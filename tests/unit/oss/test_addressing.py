@@ -78,6 +78,36 @@ def test_query_values_are_encoded_and_empty_ones_stand_alone() -> None:
         ("https://cn-hangzhou.oss.aliyuncs.com", "cn-hangzhou"),
         ("https://oss-cn-shanghai-finance-1-internal.aliyuncs.com", "cn-shanghai-finance-1"),
         ("https://OSS-US-WEST-1.aliyuncs.com:443", "us-west-1"),
+        # "Regions and endpoints", a row of each kind
+        ("https://oss-rg-china-mainland.aliyuncs.com", "rg-china-mainland"),
+        ("https://oss-cn-wuhan-lr.aliyuncs.com", "cn-wuhan-lr"),
+        ("https://oss-ap-southeast-1-internal.aliyuncs.com", "ap-southeast-1"),
+        ("https://eu-central-1.oss.aliyuncs.com", "eu-central-1"),
+        ("https://cn-hangzhou-internal.oss.aliyuncs.com", "cn-hangzhou"),
+        ("https://oss-cn-north-2-gov-1-internal.aliyuncs.com", "cn-north-2-gov-1"),
+        ("https://cn-north-2-gov-1.oss.aliyuncs.com", "cn-north-2-gov-1"),
+        ("https://oss-cn-hzjbp-a-internal.aliyuncs.com", "cn-hangzhou-finance"),
+        ("https://oss-cn-hzjbp-b-internal.aliyuncs.com", "cn-hangzhou-finance"),
+        ("https://oss-cn-hzfinance.aliyuncs.com", "cn-hangzhou-finance"),
+        ("https://oss-cn-hzfinance-internal.aliyuncs.com", "cn-hangzhou-finance"),
+        ("https://cn-hangzhou-finance.oss.aliyuncs.com", "cn-hangzhou-finance"),
+        ("https://oss-cn-shanghai-finance-1-pub.aliyuncs.com", "cn-shanghai-finance-1"),
+        ("https://oss-cn-shanghai-finance-1-pub-internal.aliyuncs.com", "cn-shanghai-finance-1"),
+        ("https://cn-shanghai-finance.oss.aliyuncs.com", "cn-shanghai-finance-1"),
+        ("https://oss-cn-szfinance.aliyuncs.com", "cn-shenzhen-finance-1"),
+        ("https://cn-shenzhen-finance.oss.aliyuncs.com", "cn-shenzhen-finance-1"),
+        ("https://oss-cn-beijing-finance-1-pub-internal.aliyuncs.com", "cn-beijing-finance-1"),
+        # OSS accelerator
+        ("https://cn-hangzhou-j-internal.oss-data-acc.aliyuncs.com", "cn-hangzhou"),
+        ("https://cn-wulanchabu-b-internal.oss-data-acc.aliyuncs.com", "cn-wulanchabu"),
+        ("https://ap-southeast-1c-internal.oss-data-acc.aliyuncs.com", "ap-southeast-1"),
+        ("https://cn-hangzhou.oss-data-acc.aliyuncs.com", "cn-hangzhou"),
+        ("https://oss-cache-cn-beijing-h.aliyuncs.com", "cn-beijing"),
+        # Cloud Box, PrivateLink, VPC
+        ("https://cb-f8z7yvzgwfkl9q0h.cn-shenzhen.oss-cloudbox.aliyuncs.com", "cb-f8z7yvzgwfkl9q0h"),
+        ("https://ep-bp1a2b3c.oss.cn-hangzhou.privatelink.aliyuncs.com", "cn-hangzhou"),
+        ("http://vpc100-oss-cn-hangzhou.aliyuncs.com", "cn-hangzhou"),
+        ("https://oss-internal.aliyuncs.com", None),
         ("https://oss-accelerate.aliyuncs.com", None),
         ("https://oss-accelerate-overseas.aliyuncs.com", None),
         ("https://oss.aliyuncs.com", None),
@@ -86,7 +116,7 @@ def test_query_values_are_encoded_and_empty_ones_stand_alone() -> None:
         ("https://oss-cn-hangzhou.aliyuncs.com.example.com", None),
     ],
 )
-def test_region_is_told_by_the_endpoint_or_not_at_all(endpoint: str, region: str | None) -> None:
+def test_region_of_an_endpoint(endpoint: str, region: str | None) -> None:
     assert region_of(parse_endpoint(endpoint)) == region
 
 
@@ -94,7 +124,7 @@ def test_region_is_told_by_the_endpoint_or_not_at_all(endpoint: str, region: str
     ("endpoint", "said"),
     [
         ("", f"no endpoint: write it as {HANGZHOU}"),
-        ("oss-cn-hangzhou.aliyuncs.com", f"'oss-cn-hangzhou.aliyuncs.com' does not begin with .* {HANGZHOU}"),
+        ("oss-cn-hangzhou.aliyuncs.com", f"'oss-cn-hangzhou.aliyuncs.com' does not start with .* {HANGZHOU}"),
         ("oss-cn-hangzhou.aliyuncs.com:443", "write it as https://oss-cn-hangzhou.aliyuncs.com:443"),
         ("ftp://oss.example.com", "'ftp://oss.example.com' .* https://oss.example.com"),
         ("https://", f"'https://' has no legal host: write it as {HANGZHOU}"),
@@ -109,16 +139,68 @@ def test_region_is_told_by_the_endpoint_or_not_at_all(endpoint: str, region: str
         ("https://two words.com", "no legal host"),
         ("https://bücher.example", "no legal host"),
         ("https://-dash.example", "no legal host"),
-        (f"{HANGZHOU}/examplebucket", f"has more than a host: write {HANGZHOU}"),
-        (f"{HANGZHOU}?x=1", f"has more than a host: write {HANGZHOU}"),
-        (f"{HANGZHOU}#x", f"has more than a host: write {HANGZHOU}"),
-        ("https://examplebucket.oss-cn-hangzhou.aliyuncs.com", f"has a bucket in it: write {HANGZHOU} and give"),
-        ("https://b1.cn-hangzhou.oss.aliyuncs.com", "write https://cn-hangzhou.oss.aliyuncs.com and give the bucket"),
+        (f"{HANGZHOU}/examplebucket", f"has more than a host: write it as {HANGZHOU}"),
+        (f"{HANGZHOU}?x=1", f"has more than a host: write it as {HANGZHOU}"),
+        (f"{HANGZHOU}#x", f"has more than a host: write it as {HANGZHOU}"),
+        ("https://examplebucket.oss-cn-hangzhou.aliyuncs.com", f"has a bucket in it: write it as {HANGZHOU}, and give"),
+        (
+            "https://bk1.cn-hangzhou.oss.aliyuncs.com",
+            "as https://cn-hangzhou.oss.aliyuncs.com, and give 'bk1' as",
+        ),
     ],
 )
 def test_bad_endpoints_are_refused_with_the_remedy(endpoint: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         parse_endpoint(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "remedy"),
+    [
+        ("https//oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("https:/oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("https:oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("https;//oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("://oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("https://https://oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("https://https//oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("https://http://oss-cn-hangzhou.aliyuncs.com", "http://oss-cn-hangzhou.aliyuncs.com"),
+        ("http//oss-cn-hangzhou.aliyuncs.com", "http://oss-cn-hangzhou.aliyuncs.com"),
+        ("htps://oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("oss-cn-hangzhou", HANGZHOU),
+        ("cn-hangzhou", HANGZHOU),
+        ("https://oss-cn-hangzhou", HANGZHOU),
+        ("https://cn-hangzhou", HANGZHOU),
+        ("oss-cn-hangzhou-internal", "https://oss-cn-hangzhou-internal.aliyuncs.com"),
+        ("examplebucket.oss-cn-hangzhou.aliyuncs.com/exports", HANGZHOU),
+        ("https://examplebucket.oss-accelerate.aliyuncs.com", "https://oss-accelerate.aliyuncs.com"),
+        ("https://bucket.oss.aliyuncs.com", "https://oss.aliyuncs.com"),
+        ("https://s3.oss-cn-hangzhou.aliyuncs.com", HANGZHOU),
+        ("localhost:9000", "https://localhost:9000"),
+        ("minio:9000/path", "https://minio:9000"),
+        ("[2001:db8::7]:9000", "https://[2001:db8::7]:9000"),
+        ("https://two words.com", HANGZHOU),
+        ("https://.", HANGZHOU),
+        ("oss-cn-hangzhou.aliyuncs.com:99999", HANGZHOU),
+    ],
+)
+def test_the_remedy_for_a_bad_endpoint_is_a_good_one(endpoint: str, remedy: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_endpoint(endpoint)
+    said = str(caught.value).partition("write it as ")[2].partition(",")[0]
+    assert said == remedy
+    parse_endpoint(said)
+
+
+@pytest.mark.parametrize("endpoint", ["oss://examplebucket", "OSS://examplebucket/exports/"])
+def test_the_url_of_a_bucket_is_no_endpoint(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"is the URL of a bucket: write {HANGZHOU}, and 'examplebucket' as"):
+        parse_endpoint(endpoint)
+
+
+@pytest.mark.parametrize("host", ["oss-dev", "minio", "oss", "https.example.com", "http-gateway"])
+def test_hosts_of_one_name_are_endpoints(host: str) -> None:
+    assert str(parse_endpoint(f"http://{host}")) == f"http://{host}"
 
 
 @pytest.mark.parametrize("endpoint", ["https://id:hidden@example.com", "id:hidden@example.com", "ftp://hidden@x"])
@@ -151,7 +233,7 @@ def test_illegal_bucket_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", [None, ""])
 def test_missing_bucket_name(name: str | None) -> None:
-    with pytest.raises(ConfigurationError, match="no bucket: give bucket_name"):
+    with pytest.raises(ConfigurationError, match="no bucket: set bucket_name"):
         require_bucket_name(name)
 
 
@@ -163,11 +245,11 @@ def test_legal_keys(key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "said"),
     [
-        (None, "no key: give the object's full name"),
-        ("", "no key: give the object's full name"),
-        ("/exports/a", "'/exports/a': it may not start .* write 'exports/a'"),
+        (None, "no key: set the full name of the object"),
+        ("", "no key: set the full name of the object"),
+        ("/exports/a", "'/exports/a': it must not start .* write 'exports/a'"),
         ("\\exports", r"write 'exports'"),
-        ("数" * 342, "has 1026 bytes: OSS takes 1023"),
+        ("数" * 342, "has 1026 bytes: OSS accepts up to 1023"),
         ("\ud800", "not valid Unicode"),
     ],
 )

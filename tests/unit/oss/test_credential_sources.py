@@ -14,21 +14,21 @@ import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, TransportError
 from airflow_provider_oss_resume.oss.clock import ServerClock
-from airflow_provider_oss_resume.oss.credential_sources import (
+from airflow_provider_oss_resume.oss.credentials import (
     KINDS,
-    SourceSettings,
+    CredentialSettings,
     as_provider,
     kind_of,
     load_provider,
     make_provider,
-    rpc,
+    rpc_signature,
 )
-from airflow_provider_oss_resume.oss.credential_sources.ecs import InstanceRole
-from airflow_provider_oss_resume.oss.credential_sources.environment import EnvironmentProvider
-from airflow_provider_oss_resume.oss.credential_sources.sts import AssumedRole, OIDCRole, Role
-from airflow_provider_oss_resume.oss.credential_sources.uri import CredentialsURI
-from airflow_provider_oss_resume.oss.credentials import Credentials, StaticCredentialsProvider
-from airflow_provider_oss_resume.oss.messages import HTTPReply, HTTPRequest
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials, StaticCredentialsProvider
+from airflow_provider_oss_resume.oss.credentials.credentials_uri import CredentialsURI
+from airflow_provider_oss_resume.oss.credentials.environment import EnvironmentProvider
+from airflow_provider_oss_resume.oss.credentials.instance_metadata import InstanceRole
+from airflow_provider_oss_resume.oss.credentials.sts import AssumedRole, OIDCRole, Role
+from airflow_provider_oss_resume.oss.http.messages import HTTPReply, HTTPRequest
 from airflow_provider_oss_resume.oss.signing import quote
 
 ROLE = "acs:ram::123456789012:role/uploader"
@@ -90,13 +90,13 @@ class TestRPCSignature:
             "Version": "2014-05-26",
             "SignatureVersion": "1.0",
         }
-        text = rpc.string_to_sign("GET", parameters)
+        text = rpc_signature.string_to_sign("GET", parameters)
         assert text.startswith("GET&%2F&AccessKeyId%3Dtestid%26Action%3DDescribeRegions%26Format%3DXML%26")
         assert text.endswith("Timestamp%3D2016-02-23T12%253A46%253A24Z%26Version%3D2014-05-26")
-        assert rpc.signature("testsecret", text) == "OLeaidS1JvxuMvnyHOwuJ+uX5qY="
+        assert rpc_signature.signature("testsecret", text) == "OLeaidS1JvxuMvnyHOwuJ+uX5qY="
 
     def test_what_is_signed_is_what_is_sent(self) -> None:
-        assert rpc.encoded({"a b": "c+d*e~f/ü"}) == "a%20b=c%2Bd%2Ae~f%2F%C3%BC"
+        assert rpc_signature.encoded({"a b": "c+d*e~f/ü"}) == "a%20b=c%2Bd%2Ae~f%2F%C3%BC"
 
 
 def assumed(service: Service, role: Role | None = None, base: Credentials | None = None) -> AssumedRole:
@@ -131,13 +131,13 @@ class TestAssumedRole:
             "SignatureNonce": "once",
             "SignatureVersion": "1.0",
         }
-        assert sent == rpc.signature("a-secret", rpc.string_to_sign("POST", {**query, **form}))
+        assert sent == rpc_signature.signature("a-secret", rpc_signature.string_to_sign("POST", {**query, **form}))
 
     def test_what_comes_back(self) -> None:
-        lease = assumed(Service(granted()))()
-        assert lease.credentials.access_key_id == "STS.new"
-        assert lease.credentials.security_token == "new-token"
-        assert lease.seconds == 3600
+        issued = assumed(Service(granted()))()
+        assert issued.credentials.access_key_id == "STS.new"
+        assert issued.credentials.security_token == "new-token"
+        assert issued.seconds == 3600
 
     def test_a_base_key_that_is_temporary_itself(self) -> None:
         service = Service(granted())
@@ -156,14 +156,14 @@ class TestAssumedRole:
 
     def test_a_clock_that_cannot_be_corrected(self) -> None:
         service = Service(refused("InvalidTimeStamp.Expired"), refused("InvalidTimeStamp.Expired"))
-        with pytest.raises(ConfigurationError, match=r"InvalidTimeStamp.Expired .*set it by NTP"):
+        with pytest.raises(ConfigurationError, match=r"InvalidTimeStamp.Expired .*synchronize it with NTP"):
             assumed(service)()
 
     @pytest.mark.parametrize(
         ("code", "advice"),
         [
-            ("NoPermission", "Allow the key's user sts:AssumeRole"),
-            ("EntityNotExist.Role", "There is no such role: correct role_arn"),
+            ("NoPermission", "Allow sts:AssumeRole for the user of the key"),
+            ("EntityNotExist.Role", "The role does not exist: correct role_arn"),
             ("InvalidAccessKeyId.NotFound", "The access key id is wrong or disabled"),
             ("SignatureDoesNotMatch", "The access key secret is wrong"),
             ("InvalidSecurityToken.Expired", "renew it"),
@@ -210,7 +210,7 @@ class TestAssumedRole:
             ({"arn": "uploader"}, "role_arn is 'uploader': write it as acs:ram::<account id>:role/<role name>"),
             ({"session_name": "a b"}, "role_session_name is 'a b': use 2 to 64 letters"),
             ({"session_name": "a"}, "role_session_name is 'a'"),
-            ({"duration_seconds": 899}, "duration_seconds is 899: give 900 to 43200"),
+            ({"duration_seconds": 899}, "duration_seconds is 899: use 900 to 43200"),
             ({"duration_seconds": 43_201}, "duration_seconds is 43201"),
         ],
     )
@@ -270,7 +270,7 @@ INSTANCE = {"Code": "Success", **KEYS}
 class TestInstanceRole:
     def test_the_token_first_then_the_name_then_the_keys(self) -> None:
         service = Service(reply(b"meta-token"), reply(b"web-role"), reply(INSTANCE))
-        lease = InstanceRole(service)()
+        issued = InstanceRole(service)()
         base = "http://100.100.100.200/latest"
         assert [(one.method, one.url) for one in service.requests] == [
             ("PUT", f"{base}/api/token"),
@@ -282,8 +282,8 @@ class TestInstanceRole:
             "meta-token",
             "meta-token",
         ]
-        assert lease.credentials.security_token == "new-token"
-        assert lease.seconds == 3600
+        assert issued.credentials.security_token == "new-token"
+        assert issued.seconds == 3600
 
     def test_a_name_that_is_given_is_not_asked_for(self) -> None:
         service = Service(reply(b"meta-token"), reply(INSTANCE))
@@ -296,7 +296,7 @@ class TestInstanceRole:
         assert "X-aliyun-ecs-metadata-token" not in service.requests[-1].headers
 
     def test_a_service_without_tokens_where_that_is_forbidden(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"It gives no tokens: allow its first version"):
+        with pytest.raises(ConfigurationError, match=r"The service has no tokens: allow its version 1"):
             InstanceRole(Service(reply(b"", 404)), allow_v1=False)()
 
     @pytest.mark.parametrize(
@@ -314,16 +314,16 @@ class TestInstanceRole:
             InstanceRole(Service(reply(b"meta-token"), *replies))()
 
     def test_no_instance(self) -> None:
-        with pytest.raises(TransportError, match=r"ECS metadata service at http://100.100.100.200: timed out"):
+        with pytest.raises(TransportError, match=r"instance metadata service at http://100.100.100.200: timed out"):
             InstanceRole(Service(TransportError("timed out")))()
 
 
 class TestCredentialsURI:
     def test_what_it_gives(self) -> None:
         service = Service(reply(INSTANCE))
-        lease = CredentialsURI("http://127.0.0.1:7000/keys?password=hidden", service)()
+        issued = CredentialsURI("http://127.0.0.1:7000/keys?password=hidden", service)()
         assert service.requests[0].url == "http://127.0.0.1:7000/keys?password=hidden"
-        assert (lease.credentials.access_key_id, lease.seconds) == ("STS.new", 3600)
+        assert (issued.credentials.access_key_id, issued.seconds) == ("STS.new", 3600)
 
     @pytest.mark.parametrize("answer", [reply({"Code": "Failed"}), reply(b"", 403)])
     def test_a_refusal_does_not_tell_the_query(self, answer: HTTPReply) -> None:
@@ -343,7 +343,7 @@ class TestCredentialsURI:
         assert "hid" not in repr(source)
 
     def test_nobody_at_it_does_not_tell_the_login(self) -> None:
-        settings = SourceSettings("uri", credentials_uri="http://user:hidden@127.0.0.1:1/keys?password=hidden")
+        settings = CredentialSettings("uri", credentials_uri="http://user:hidden@127.0.0.1:1/keys?password=hidden")
         with pytest.raises(TransportError, match=r"no credentials from http://127.0.0.1:1/keys: GET to 127") as caught:
             make_provider(settings).get_credentials()
         assert "hidden" not in str(caught.value)
@@ -374,8 +374,12 @@ class TestEnvironment:
         ("environ", "said"),
         [
             ({}, "set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET or ALIBABA_CLOUD_ACCESS_KEY_ID and"),
-            ({"OSS_ACCESS_KEY_ID": "i"}, "only half a key: set OSS_ACCESS_KEY_SECRET too"),
-            ({"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s"}, "only half a key: set ALIBABA_CLOUD_ACCESS_KEY_ID too"),
+            ({"OSS_ACCESS_KEY_ID": "STS.i", "OSS_ACCESS_KEY_SECRET": "s"}, "security token: set OSS_SESSION_TOKEN too"),
+            ({"OSS_ACCESS_KEY_ID": "i"}, "only half of an access key: set OSS_ACCESS_KEY_SECRET too"),
+            (
+                {"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s"},
+                "half of an access key: set ALIBABA_CLOUD_ACCESS_KEY_ID too",
+            ),
         ],
     )
     def test_what_is_missing_is_named(self, environ: dict[str, str], said: str) -> None:
@@ -448,7 +452,7 @@ class TestForeign:
 
     @pytest.mark.parametrize("found", [None, Attributes(None), Attributes(""), Attributes(secret="")])
     def test_one_that_gives_no_key(self, found: object) -> None:
-        with pytest.raises(ConfigurationError, match="WithGetCredentials gave no access key"):
+        with pytest.raises(ConfigurationError, match="WithGetCredentials returned no access key"):
             as_provider(WithGetCredentials(lambda: found)).get_credentials()
 
     def test_one_that_fails_is_asked_again_and_its_message_keeps_no_secret(self) -> None:
@@ -520,11 +524,11 @@ class TestChoice:
 
     @pytest.mark.parametrize("kind", COMPLETE)
     def test_complete_settings_make_a_provider_and_ask_nobody(self, kind: str) -> None:
-        make_provider(SourceSettings(kind, **COMPLETE[kind]), environ={})
+        make_provider(CredentialSettings(kind, **COMPLETE[kind]), environ={})
 
     @pytest.mark.parametrize("kind", ["env", "ram_role_arn", "oidc", "uri", "ecs_ram_role"])
     def test_the_environment_completes_what_the_connection_leaves_out(self, kind: str) -> None:
-        make_provider(SourceSettings(kind), environ=VARIABLES)
+        make_provider(CredentialSettings(kind), environ=VARIABLES)
 
     @pytest.mark.parametrize(
         ("kind", "values", "said"),
@@ -538,31 +542,31 @@ class TestChoice:
                 "needs role_arn: set role_arn .* or ALIBABA_CLOUD_ROLE_ARN for the worker",
             ),
             ("ram_role_arn", {"access_key_secret": ""}, "no access key secret"),
-            ("ram_role_arn", {"sts_endpoint": "ftp://sts"}, "sts_endpoint is no URL"),
+            ("ram_role_arn", {"sts_endpoint": "ftp://sts"}, "sts_endpoint is not a URL"),
             ("oidc", {"oidc_provider_arn": ""}, "needs oidc_provider_arn"),
             ("oidc", {"oidc_token_file_path": ""}, "needs oidc_token_file_path: .* ALIBABA_CLOUD_OIDC_TOKEN_FILE"),
             ("uri", {"credentials_uri": ""}, "needs credentials_uri"),
-            ("uri", {"credentials_uri": "127.0.0.1/keys"}, "credentials_uri is no URL"),
-            ("uri", {"credentials_uri": "http://127.0.0.1:port/keys"}, "credentials_uri is no URL"),
-            ("ram_role_arn", {"sts_endpoint": "https://u:p@sts"}, "sts_endpoint has more than a host: write it as ht"),
-            ("ram_role_arn", {"sts_endpoint": "https://sts/?a"}, "sts_endpoint has more than a host"),
-            ("ecs_ram_role", {"metadata_endpoint": "http://u:p@h"}, "metadata_endpoint has more than a host"),
+            ("uri", {"credentials_uri": "127.0.0.1/keys"}, "credentials_uri is not a URL"),
+            ("uri", {"credentials_uri": "http://127.0.0.1:port/keys"}, "credentials_uri is not a URL"),
+            ("ram_role_arn", {"sts_endpoint": "https://u:p@sts"}, "sts_endpoint must be only a host: write it as ht"),
+            ("ram_role_arn", {"sts_endpoint": "https://sts/?a"}, "sts_endpoint must be only a host"),
+            ("ecs_ram_role", {"metadata_endpoint": "http://u:p@h"}, "metadata_endpoint must be only a host"),
             ("provider", {"provider": ""}, "needs credentials_provider"),
         ],
     )
     def test_what_is_missing_is_named(self, kind: str, values: dict[str, Any], said: str) -> None:
         with pytest.raises(ConfigurationError, match=said):
-            make_provider(SourceSettings(kind, **{**COMPLETE[kind], **values}), environ={})
+            make_provider(CredentialSettings(kind, **{**COMPLETE[kind], **values}), environ={})
 
     def test_a_metadata_service_that_the_environment_forbids(self) -> None:
         environ = {"ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true"}
-        with pytest.raises(ConfigurationError, match="ALIBABA_CLOUD_ECS_METADATA_DISABLED forbids"):
-            make_provider(SourceSettings("ecs_ram_role"), environ=environ)
+        with pytest.raises(ConfigurationError, match="unset ALIBABA_CLOUD_ECS_METADATA_DISABLED"):
+            make_provider(CredentialSettings("ecs_ram_role"), environ=environ)
 
     def test_no_secret_in_the_repr(self) -> None:
-        shown = repr(SourceSettings("sts", "i", "hidden", "hidden", credentials_uri="http://h/?hidden"))
+        shown = repr(CredentialSettings("sts", "i", "hidden", "hidden", credentials_uri="http://h/?hidden"))
         assert "hidden" not in shown
 
 
 def test_base64_of_a_signature_has_no_line_end() -> None:
-    assert len(base64.b64decode(rpc.signature("s" * 200, "t" * 10_000))) == 20
+    assert len(base64.b64decode(rpc_signature.signature("s" * 200, "t" * 10_000))) == 20

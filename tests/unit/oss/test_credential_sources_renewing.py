@@ -10,17 +10,22 @@ from datetime import datetime, timezone
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, TransportError
-from airflow_provider_oss_resume.oss.credential_sources.lease import Lease, moment, read_lease, time_of
-from airflow_provider_oss_resume.oss.credential_sources.renewing import LEAD, PAUSE, RenewingProvider
-from airflow_provider_oss_resume.oss.credentials import Credentials, SharedCredentials
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials, SharedCredentials
+from airflow_provider_oss_resume.oss.credentials.renewing import LEAD, PAUSE, RenewingProvider
+from airflow_provider_oss_resume.oss.credentials.temporary_credentials import (
+    TemporaryCredentials,
+    parse_time,
+    read_temporary_credentials,
+    service_time,
+)
 from tests.fakes import FakeClock, Script
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 DOWN = TransportError("no credentials from a test")
 
 
-def lease(token: str, seconds: float | None = 3600.0) -> Lease:
-    return Lease(Credentials("id", "secret", token), seconds)
+def issued(token: str, seconds: float | None = 3600.0) -> TemporaryCredentials:
+    return TemporaryCredentials(Credentials("id", "secret", token), seconds)
 
 
 class Source:
@@ -41,13 +46,13 @@ class Source:
 
 class TestWhen:
     def test_at_the_first_request_and_not_before(self) -> None:
-        source = Source(lease("a"))
+        source = Source(issued("a"))
         assert source.fetches == 0
         assert [source.token() for _ in range(3)] == ["a", "a", "a"]
         assert source.fetches == 1
 
     def test_some_minutes_before_the_end(self) -> None:
-        source = Source(lease("a"), lease("b"))
+        source = Source(issued("a"), issued("b"))
         source.token()
         source.clock.now += 3600 - LEAD - 1
         assert source.token() == "a"
@@ -56,21 +61,21 @@ class TestWhen:
         assert source.fetches == 2
 
     def test_a_short_life_is_used_for_most_of_it(self) -> None:
-        source = Source(lease("a", 10.0), lease("b", 10.0))
+        source = Source(issued("a", 10.0), issued("b", 10.0))
         source.token()
         source.clock.now += 7.9
         assert source.token() == "a"
         source.clock.now += 0.2
         assert source.token() == "b"
 
-    def test_never_if_the_end_is_not_told(self) -> None:
-        source = Source(lease("a", None), lease("b"))
+    def test_never_if_the_expiration_is_unknown(self) -> None:
+        source = Source(issued("a", None), issued("b"))
         source.token()
         source.clock.now += 1e9
         assert source.token() == "a"
 
     def test_a_service_that_gives_the_same_again_is_not_asked_at_each_request(self) -> None:
-        source = Source(lease("a", 0.0))  # past its end by our reckoning, which may be wrong: OSS decides
+        source = Source(issued("a", 0.0))  # past its end by our reckoning, which may be wrong: OSS decides
         assert [source.token() for _ in range(5)] == ["a"] * 5
         assert source.fetches == 1
         source.clock.now += PAUSE
@@ -79,32 +84,32 @@ class TestWhen:
 
 
 class TestFailures:
-    def test_the_first_fetch_that_fails_is_told(self) -> None:
-        source = Source(DOWN, lease("a"))
+    def test_the_first_fetch_that_fails_is_an_error(self) -> None:
+        source = Source(DOWN, issued("a"))
         with pytest.raises(TransportError, match="no credentials from a test"):
             source.token()
         assert source.token() == "a"
 
-    def test_old_ones_that_still_hold_go_on(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_old_ones_that_are_still_valid_stay_in_use(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.WARNING)
-        source = Source(lease("a"), DOWN, lease("b"))
+        source = Source(issued("a"), DOWN, issued("b"))
         source.token()
         source.clock.now += 3600 - LEAD
         assert [source.token() for _ in range(3)] == ["a"] * 3
         assert source.fetches == 2  # not again at each request
-        assert "the old credentials serve for 300 s more: no credentials from a test" in caplog.text
+        assert "not renewed, the old ones are valid for 300 s: no credentials from a test" in caplog.text
         source.clock.now += PAUSE
         assert source.token() == "b"
 
     def test_ended_ones_do_not(self) -> None:
-        source = Source(lease("a"), DOWN)
+        source = Source(issued("a"), DOWN)
         source.token()
         source.clock.now += 3600
         with pytest.raises(TransportError):
             source.token()
 
     def test_no_pause_lasts_beyond_the_end(self) -> None:
-        source = Source(lease("a"), DOWN, lease("b"))
+        source = Source(issued("a"), DOWN, issued("b"))
         source.token()
         source.clock.now += 3600 - PAUSE / 2
         assert source.token() == "a"
@@ -112,7 +117,7 @@ class TestFailures:
         assert source.token() == "b"
 
     def test_a_person_must_act_only_when_the_old_ones_have_ended(self) -> None:
-        source = Source(lease("a"), ConfigurationError("the role is gone"))
+        source = Source(issued("a"), ConfigurationError("the role is gone"))
         source.token()
         source.clock.now += 3590
         assert source.token() == "a"
@@ -123,13 +128,13 @@ class TestFailures:
 
 class TestRefusedByOSS:
     def test_fetched_at_once(self) -> None:
-        source = Source(lease("a"), lease("b"))
+        source = Source(issued("a"), issued("b"))
         shared = SharedCredentials(source.provider)
         assert shared.renew(shared.get())
         assert source.token() == "b"
 
-    def test_a_failure_is_told_and_the_next_attempt_may_succeed(self) -> None:
-        source = Source(lease("a"), DOWN, lease("b"))
+    def test_a_failure_is_reported_and_the_next_attempt_may_succeed(self) -> None:
+        source = Source(issued("a"), DOWN, issued("b"))
         shared = SharedCredentials(source.provider)
         old = shared.get()
         with pytest.raises(TransportError):
@@ -138,7 +143,7 @@ class TestRefusedByOSS:
         assert source.token() == "b"
 
     def test_nothing_is_sent_with_refused_ones_while_there_are_no_others(self) -> None:
-        source = Source(lease("a"), DOWN, DOWN, lease("b"))
+        source = Source(issued("a"), DOWN, DOWN, issued("b"))
         shared = SharedCredentials(source.provider)
         old = shared.get()
         for attempt in (lambda: shared.renew(old), shared.get):
@@ -149,7 +154,7 @@ class TestRefusedByOSS:
         assert source.fetches == 4
 
     def test_eight_threads_fetch_once(self) -> None:
-        slow = Slow(lease("a"), lease("b"), lease("c"))
+        slow = Slow(issued("a"), issued("b"), issued("c"))
         shared = SharedCredentials(RenewingProvider(slow, "a test"))
         old = shared.get()
         slow.let.clear()
@@ -186,17 +191,17 @@ class Slow:
         self.let = threading.Event()
         self.let.set()
 
-    def __call__(self) -> Lease:
+    def __call__(self) -> TemporaryCredentials:
         self.asked.set()
         assert self.let.wait(10)
         answer = self.script()
-        assert isinstance(answer, Lease)
+        assert isinstance(answer, TemporaryCredentials)
         return answer
 
 
 class TestThreads:
-    def test_the_others_go_on_with_the_old_ones(self) -> None:
-        clock, slow = FakeClock(), Slow(lease("a"), lease("b"))
+    def test_the_others_continue_with_the_old_ones(self) -> None:
+        clock, slow = FakeClock(), Slow(issued("a"), issued("b"))
         provider = RenewingProvider(slow, "a test", clock)
         provider.get_credentials()
         clock.now += 3600 - LEAD
@@ -212,7 +217,7 @@ class TestThreads:
         assert slow.script.calls == 2
 
     def test_without_old_ones_they_wait_for_one_fetch(self) -> None:
-        slow = Slow(lease("a"), lease("b"))
+        slow = Slow(issued("a"), issued("b"))
         provider = RenewingProvider(slow, "a test")
         assert in_threads(lambda: provider.get_credentials().security_token) == ["a"] * 8
         assert slow.script.calls == 1
@@ -234,20 +239,20 @@ class TestThreads:
 VALUES = {"AccessKeyId": "i", "AccessKeySecret": "s", "SecurityToken": "t", "Expiration": "2026-11-23T13:00:00Z"}
 
 
-class TestLeases:
+class TestReading:
     def test_the_end_is_a_span_of_the_service_s_time(self) -> None:
-        read = read_lease(VALUES, "a test", NOON)
+        read = read_temporary_credentials(VALUES, "a test", NOON)
         assert read.seconds == 3600
         assert read.credentials == Credentials("i", "s", "t", datetime(2026, 11, 23, 13, tzinfo=timezone.utc))
 
     def test_neither_token_nor_end_is_necessary(self) -> None:
-        read = read_lease({"AccessKeyId": "i", "AccessKeySecret": "s"}, "a test", NOON)
-        assert read == Lease(Credentials("i", "s"), None)
+        read = read_temporary_credentials({"AccessKeyId": "i", "AccessKeySecret": "s"}, "a test", NOON)
+        assert read == TemporaryCredentials(Credentials("i", "s"), None)
 
     @pytest.mark.parametrize("values", [{}, {"AccessKeyId": "i"}, {"AccessKeyId": "i", "AccessKeySecret": 5}])
     def test_no_keys(self, values: dict[str, object]) -> None:
-        with pytest.raises(TransportError, match="a test gave a reply without keys"):
-            read_lease(values, "a test", NOON)
+        with pytest.raises(TransportError, match="a test sent a reply without keys"):
+            read_temporary_credentials(values, "a test", NOON)
 
     @pytest.mark.parametrize(
         ("value", "meant"),
@@ -262,8 +267,8 @@ class TestLeases:
             (1e30, None),
         ],
     )
-    def test_moments(self, value: object, meant: datetime | None) -> None:
-        assert moment(value) == meant
+    def test_parse_times(self, value: object, meant: datetime | None) -> None:
+        assert parse_time(value) == meant
 
     @pytest.mark.parametrize(
         ("headers", "meant"),
@@ -276,4 +281,4 @@ class TestLeases:
     )
     def test_the_time_of_a_service(self, headers: dict[str, str], meant: datetime | None) -> None:
         local = datetime(2020, 1, 1, tzinfo=timezone.utc)
-        assert time_of(headers, local) == (meant or local)
+        assert service_time(headers, local) == (meant or local)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.credentials import (
+from airflow_provider_oss_resume.oss.credentials.credentials import (
     Credentials,
     CredentialsProvider,
     SharedCredentials,
@@ -54,7 +54,7 @@ def test_credentials_that_no_header_can_carry_are_refused_and_not_shown(credenti
     "values", [(1, "hidden"), ("id", 5), ("id", b"hidden"), ("id", "hidden\udcff"), ("id", "hidden", b"t")]
 )
 def test_credentials_that_are_no_texts_are_refused_and_not_shown(values: tuple[Any, ...]) -> None:
-    with pytest.raises(ConfigurationError, match="is no text: give all as str") as caught:
+    with pytest.raises(ConfigurationError, match="the security token must be strings") as caught:
         SharedCredentials(StaticCredentialsProvider(Credentials(*values))).get()
     assert "hidden" not in str(caught.value)
 
@@ -114,3 +114,22 @@ def test_a_provider_that_renews_by_itself_needs_no_refresh() -> None:
 
     shared = SharedCredentials(SelfRenewing())
     assert shared.renew(shared.get())
+
+
+def test_a_temporary_key_without_its_token_is_refused() -> None:
+    """OSS says InvalidAccessKeyId then, which sends the reader to the wrong setting."""
+    said = "starts with 'STS.', so it is temporary and needs its security token: set security_token"
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        SharedCredentials(StaticCredentialsProvider(Credentials("STS.NUhidden", "secret"))).get()
+    assert "hidden" not in str(caught.value)
+    SharedCredentials(StaticCredentialsProvider(Credentials("STS.NUhidden", "secret", "token"))).get()
+
+
+def test_other_credentials_are_checked_too() -> None:
+    provider = RenewableProvider(["old", "new"])
+    shared = SharedCredentials(provider)
+    shared.get()
+    provider.tokens = ["bad token"]
+    provider.refreshes = 0
+    with pytest.raises(ConfigurationError, match="contains a blank"):
+        shared.get()

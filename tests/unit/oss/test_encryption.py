@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.encryption import KMSMasterKey, RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey, RSAMasterKey
 
 ONE, OTHER = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
 CURVE = ec.generate_private_key(ec.SECP256R1())
@@ -44,24 +44,27 @@ LOCKED = private(ONE, "hidden phrase")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "needs an RSA key: give a public key, a private key or both"),
-        ({"public_key": "hidden"}, "the RSA public key cannot be read: give it in PEM form"),
+        ({}, "needs an RSA key: set a public key, a private key or both"),
+        ({"public_key": "hidden"}, "the RSA public key cannot be read: set it in PEM form"),
         ({"public_key": "\ud800"}, "the RSA public key cannot be read"),
         ({"public_key": 5}, "the RSA public key cannot be read"),
         ({"public_key": private(ONE)}, "the RSA public key cannot be read"),
         ({"public_key": public(CURVE)}, "the public key is not an RSA key"),
-        ({"public_key": SHORT}, "the RSA key has 512 bits, at least 1024 are needed: make one of 2048"),
-        ({"private_key": public(ONE)}, "the RSA private key cannot be read: give PEM, and its passphrase"),
+        ({"public_key": SHORT}, "the RSA key has 512 bits, at least 1024 are needed: make one with 2048"),
+        ({"private_key": public(ONE)}, "the RSA private key cannot be read: set it in PEM form, and its passphrase"),
         ({"private_key": 5}, "the RSA private key cannot be read"),
         ({"private_key": private(CURVE)}, "the private key is not an RSA key"),
         ({"private_key": LOCKED}, "the RSA private key cannot be read"),
         ({"private_key": LOCKED, "passphrase": "hidden"}, "the RSA private key cannot be read"),
         (
             {"public_key": public(ONE), "private_key": private(OTHER)},
-            "is not that of the private key: give both of one",
+            "does not belong to the private key: use both of one",
         ),
         ({"public_key": public(ONE), "scheme": "none"}, "unknown RSA scheme 'none': use 'pkcs1' or 'oaep'"),
-        ({"public_key": public(ONE), "description": "x"}, "the description of the RSA key is 'x': give a mapping of"),
+        (
+            {"public_key": public(ONE), "description": "x"},
+            "of the RSA key is 'x': it must be a mapping of",
+        ),
         ({"public_key": public(ONE), "description": {"a": 1}}, "the description of the RSA key is {'a': 1}"),
     ],
 )
@@ -86,15 +89,15 @@ def test_both_keys_of_a_pair(scheme: str) -> None:
 def test_a_kms_that_gives_something_else(given: Any, said: str) -> None:
     kms = KMSMasterKey(encrypt=lambda _: given, decrypt=lambda _: given)
     for name, call in (("encrypt", kms.wrap), ("decrypt", kms.unwrap)):
-        with pytest.raises(ConfigurationError, match=f"^{name} of the KMSMasterKey gave {said}: let it return"):
+        with pytest.raises(ConfigurationError, match=f"^{name} of the KMSMasterKey returned {said}: it must return"):
             call(bytes(32))
 
 
 def test_a_kms_that_decrypts_to_something_else() -> None:
-    with pytest.raises(ConfigurationError, match="the key that the KMS decrypted is not Base64"):
+    with pytest.raises(ConfigurationError, match="the key that decrypt of the KMSMasterKey returned is not Base64"):
         KMSMasterKey(encrypt=bytes, decrypt=lambda _: b"hidden!").unwrap(b"w")
 
 
 def test_a_public_key_alone_cannot_read() -> None:
-    with pytest.raises(ConfigurationError, match="the RSA private key is needed to decrypt or to resume"):
+    with pytest.raises(ConfigurationError, match="decryption and resume need the RSA private key"):
         RSAMasterKey(public(ONE)).unwrap(b"")

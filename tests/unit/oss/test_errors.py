@@ -10,7 +10,9 @@ import pytest
 
 from airflow_provider_oss_resume import exceptions as errors
 from airflow_provider_oss_resume.exceptions import ServiceError
-from airflow_provider_oss_resume.oss.errors import redact, retry_after, service_error
+from airflow_provider_oss_resume.oss.error_codes import CLASS_BY_CODE
+from airflow_provider_oss_resume.oss.errors import retry_after, service_error
+from airflow_provider_oss_resume.oss.redaction import redact
 
 TOKEN = "CAISuwJ1q6Ft5B2yfSjIr5fHGNXPjrpq0reYaUjDl3k/Pv1Yu6zZ0A=="
 
@@ -59,13 +61,13 @@ ROWS = [
     (409, "FileAlreadyExists", errors.AlreadyExistsError),
     (409, "PartAlreadyExist", errors.PartAlreadyExistsError),
     (409, "PositionNotEqualToLength", ServiceError),
-    (409, "ObjectNotAppendable", ServiceError),
-    (409, "FileImmutable", ServiceError),
+    (409, "ObjectNotAppendable", errors.InvalidRequestError),
+    (409, "FileImmutable", errors.AlreadyExistsError),
     (411, "MissingContentLength", errors.InvalidRequestError),
-    (412, "PreconditionFailed", ServiceError),
+    (412, "PreconditionFailed", errors.ObjectChangedError),
     (413, "EntityTooLarge", errors.InvalidRequestError),
-    (416, "InvalidRange", ServiceError),
-    (424, "MirrorFailed", ServiceError),
+    (416, "InvalidRange", errors.InvalidRequestError),
+    (424, "MirrorFailed", errors.ServerFaultError),
     (429, "TooManyRequests", errors.ThrottledError),
     (500, "InternalError", errors.ServerFaultError),
     (503, "ServiceUnavailable", errors.ServerFaultError),
@@ -75,6 +77,31 @@ ROWS = [
     (503, "QpsLimitExceeded", errors.ThrottledError),
     (503, "ActiveRequestLimitExceeded", errors.ThrottledError),
     (503, "SlowDown", errors.ThrottledError),
+    (503, "MetaOperationQpsLimitExceeded", errors.ThrottledError),
+    (503, "CpuLimitExceeded", errors.ThrottledError),
+    (400, "PublicEndpointForbidden", errors.InvalidRequestError),
+    (400, "KmsServiceNotEnabled", errors.AccessDeniedError),
+    (400, "InvalidStorageClass", errors.InvalidRequestError),
+    (403, "InvalidObjectState", errors.InvalidRequestError),
+    (403, "UserDisable", errors.AccessDeniedError),
+    (403, "InDebt", errors.AccessDeniedError),
+    (403, "SecondLevelDomainForbidden", errors.AccessDeniedError),
+    (404, "KeyNotFound", errors.InvalidRequestError),
+    (404, "AliasNotFound", errors.InvalidRequestError),
+    (404, "NoSuchVersion", errors.NotFoundError),
+    (409, "KeyDisabled", errors.InvalidRequestError),
+    (409, "KeyPendingDeletion", errors.InvalidRequestError),
+    (409, "StaleFile", errors.ServerFaultError),
+    (409, "ObjectAlreadyExists", errors.AlreadyExistsError),
+    # not documented: by the status
+    (400, "Unheard", errors.InvalidRequestError),
+    (402, "Unheard", errors.InvalidRequestError),
+    (403, "Unheard", errors.AccessDeniedError),
+    (404, "Unheard", errors.NotFoundError),
+    (409, "Unheard", ServiceError),
+    (418, "Unheard", errors.InvalidRequestError),
+    (501, "Unheard", errors.InvalidRequestError),
+    (507, "Unheard", errors.ServerFaultError),
     (200, "InternalError", errors.ServerFaultError),
     (200, "NoSuchUpload", errors.NoSuchUploadError),
 ]
@@ -120,20 +147,113 @@ def test_a_broken_error_header_is_no_second_error(header: str) -> None:
     assert error_of(404, b"", {"x-oss-err": header}).code == "HTTP404"
 
 
+RETRIED_FOR_MINUTES = (errors.ServerFaultError, errors.ThrottledError, errors.DigestMismatchError)
+CORRECTED = (errors.ClockSkewError, errors.CredentialsExpiredError)
+LOOKED_INTO = {
+    "PreconditionFailed",  # the uploader decides what comes next, or the next try of the task does
+    "InvalidPart",
+    "NoSuchUpload",
+    "PartAlreadyExist",
+    "PartNotSequential",
+    "PositionNotEqualToLength",
+}
+
+
+def test_each_documented_code_is_permanent_or_retried() -> None:
+    undecided = {
+        code
+        for code, one in CLASS_BY_CODE.items()
+        if not one.permanent and not issubclass(one, RETRIED_FOR_MINUTES + CORRECTED)
+    }
+    assert undecided == LOOKED_INTO
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
         (502, b"<html><h1>Bad Gateway</h1>", errors.ServerFaultError),
-        (413, b"<html>Request Entity Too Large</html>", errors.InvalidRequestError),
-        (403, b"<Error><Code>AccessDen", errors.AccessDeniedError),
+        (503, b"", errors.ServerFaultError),
+        (408, b"<html>", errors.ServerFaultError),
+        (429, b"<html>", errors.ThrottledError),
+        (501, b"<html>", errors.UnexpectedReplyError),
+        (400, b"<html>", errors.UnexpectedReplyError),
+        (401, b"", errors.UnexpectedReplyError),
+        (413, b"<html>Request Entity Too Large</html>", errors.UnexpectedReplyError),
+        (403, b"<Error><Code>AccessDen", errors.UnexpectedReplyError),
         (404, b"\xff\xfe\x00", errors.NotFoundError),
-        (302, b"", ServiceError),
+        (404, b"", errors.NotFoundError),
+        (407, b"", errors.UnexpectedReplyError),
+        (302, b"", errors.UnexpectedReplyError),
     ],
 )
-def test_bodies_of_proxies(status: int, body: bytes, expected: type[ServiceError]) -> None:
+def test_replies_of_proxies(status: int, body: bytes, expected: type[ServiceError]) -> None:
     error = error_of(status, body)
     assert (type(error), error.code) == (expected, f"HTTP{status}")
-    assert ("perhaps from a proxy" in str(error)) == bool(body)
+    assert ("the reply is not from OSS: " in str(error)) == bool(body)
+    assert "RAM policy" not in str(error)
+    assert error.advice
+
+
+@pytest.mark.parametrize("headers", [{"x-oss-request-id": "5C3D"}, {"x-oss-request-id": "5C3D", "x-oss-ec": "1"}])
+def test_a_reply_with_a_request_id_is_from_oss(headers: Mapping[str, str]) -> None:
+    error = error_of(403, b"", headers)
+    assert type(error) is errors.AccessDeniedError
+    assert "RAM policy" in str(error)
+
+
+def test_a_proxy_that_asks_to_wait_is_a_throttle() -> None:
+    assert type(error_of(503, b"<html>", {"retry-after": "3"})) is errors.ThrottledError
+
+
+@pytest.mark.parametrize(
+    ("status", "location", "said"),
+    [
+        (
+            302,
+            "https://portal.example/login?signature=hidden",
+            "to https://portal.example/login: if that is",
+        ),
+        (
+            307,
+            "https://user:hidden@examplebucket.oss-cn-hangzhou.aliyuncs.com/k",
+            "use its scheme and host as",
+        ),
+        (301, "", "OSS does not redirect uploads"),
+    ],
+)
+@pytest.mark.parametrize("from_oss", [False, True])
+def test_a_redirect_names_its_target(status: int, location: str, said: str, from_oss: bool) -> None:
+    headers = {"location": location, **({"x-oss-request-id": "5C3D"} if from_oss else {})}
+    error = error_of(status, b"", headers)
+    assert type(error) is errors.UnexpectedReplyError
+    assert said in str(error)
+    assert "hidden" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<html>400 The plain HTTP request was sent to HTTPS port</html>",
+        b"Client sent an HTTP request to an HTTPS server.\n",
+        b"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+    ],
+)
+def test_a_port_that_speaks_tls_says_so_in_a_page(page: bytes) -> None:
+    error = error_of(400, page)
+    assert "This port speaks https, not http: write the endpoint with https://" in str(error)
+    assert error.permanent
+
+
+def test_every_403_has_advice_of_its_own() -> None:
+    denied = [code for code, one in CLASS_BY_CODE.items() if one is errors.AccessDeniedError]
+    generic = [code for code in denied if "RAM policy of its user" in str(error_of(403, document(code)))]
+    assert generic == ["AccessDenied"]
+
+
+def test_a_code_without_advice_names_the_page_of_the_service() -> None:
+    page = "https://api.alibabacloud.com/troubleshoot?q=0003-00000801"
+    error = error_of(403, document("Unheard", RecommendDoc=page))
+    assert str(error).endswith(f". See {page}")
 
 
 @pytest.mark.parametrize(
@@ -142,9 +262,23 @@ def test_bodies_of_proxies(status: int, body: bytes, expected: type[ServiceError
         ("SignatureDoesNotMatch", {}, "secret of the connection is wrong"),
         ("InvalidAccessKeyId", {}, "id of the connection is wrong or disabled"),
         ("AccessDenied", {}, "RAM policy"),
+        ("AccessDenied", {"Message": "This request is forbidden by kms"}, "Allow the RAM user to use the KMS key"),
+        ("AccessDenied", {"Message": "Access denied by VPC endpoint policy."}, "policy of the VPC endpoint"),
+        ("AccessDenied", {"Message": "Access denied by bucket policy."}, "in the policy of the bucket"),
+        ("AccessDenied", {"Message": "You are denied by bucket referer policy."}, "hotlink protection"),
+        ("AccessDenied", {"Message": "Access denied by authorizer's policy."}, "policy of the STS token"),
         ("KmsServiceNotEnabled", {}, "Enable KMS"),
+        ("UserDisable", {}, "check for overdue payments"),
+        ("InDebtOverdue", {}, "overdue payments: settle them"),
+        ("SecondLevelDomainForbidden", {}, "set addressing_style of the connection to 'virtual'"),
+        ("NonStandardHostForbidden", {}, "set addressing_style to 'cname'"),
+        ("AccessKeyIdAndSecurityTokenNotMatch", {}, "use both of one STS reply"),
+        ("FileImmutable", {}, "retention policy protects the object"),
+        ("PublicEndpointForbidden", {}, "https://oss-<region>-internal.aliyuncs.com"),
+        ("PublicEndpointForbidden", {}, "a domain bound to the bucket, with addressing_style 'cname' and region"),
+        ("KeyNotFound", {}, "Correct or enable the KMS key"),
         ("SecurityTokenExpired", {}, "Renew the STS token"),
-        ("RequestTimeTooSkewed", {}, "set it by NTP"),
+        ("RequestTimeTooSkewed", {}, "synchronize it with NTP"),
         ("NoSuchBucket", {}, "Check bucket_name and the endpoint"),
         ("FileAlreadyExists", {}, "Choose another key"),
         ("EntityTooSmall", {}, "larger part_size"),
@@ -214,6 +348,12 @@ def test_a_proxy_that_shows_the_signed_url_is_not_quoted_with_it() -> None:
         ("key STS.NUabcdefghij!", "key STS.NUab***!"),
         ("key LTAI4GabcdefGHIJ", "key LTAI4Gab***"),
         ("GET /k?Signature=a%2Bb&Expires=1", "GET /k?Signature=***&Expires=1"),
+        ("GET /c/b?sv=1&sig=a%2Bb%3D&se=2", "GET /c/b?sv=1&sig=***&se=2"),
+        ("X-Amz-Signature=0a1b&X-Amz-Security-Token=c", "X-Amz-Signature=***&X-Amz-Security-Token=***"),
+        ("AccountName=me;AccountKey=aGk=;x", "AccountName=me;AccountKey=***;x"),
+        ("Authorization: Bearer ya29.abcdefghijklmnop", "Authorization: Bearer ***"),
+        ("Authorization: SharedKey me:abcdefghijklmnop=", "Authorization: SharedKey ***"),
+        ("a design=good, the bearer of bad news", "a design=good, the bearer of bad news"),
         ("proxy http://name:word@proxy:3128/", "proxy http://***@proxy:3128/"),
         ("see https://h/a@b?c=d@e and f@g", "see https://h/a@b?c=d@e and f@g"),
         ("nothing secret: CAISSON, LTAI", "nothing secret: CAISSON, LTAI"),

@@ -40,7 +40,7 @@ def test_legal_part_numbers(number: str) -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "10001", "", "1.5"])
 def test_illegal_part_numbers(number: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"illegal part number {number}: OSS takes 1 to 10000"):
+    with pytest.raises(ConfigurationError, match=f"illegal part number {number}: OSS accepts 1 to 10000"):
         upload_part({"partNumber": number, "uploadId": "id"})
 
 
@@ -52,7 +52,7 @@ def test_illegal_header_names(name: str) -> None:
 
 @pytest.mark.parametrize("value", ["hidden\r\nx-oss-object-acl: public-read", "hidden\tvalue", "hidden\x7f"])
 def test_header_values_cannot_smuggle_further_headers_and_are_not_shown(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="header x-oss-meta-a holds a control character") as caught:
+    with pytest.raises(ConfigurationError, match="header x-oss-meta-a contains a control character") as caught:
         upload_part({}, {"x-oss-meta-a": value})
     assert "hidden" not in str(caught.value)
 
@@ -81,11 +81,20 @@ def test_no_upload_id_at_all() -> None:
 
 
 def test_a_header_is_a_text() -> None:
-    with pytest.raises(ConfigurationError, match="header x-oss-meta-a is a int: give a text"):
+    with pytest.raises(ConfigurationError, match="header x-oss-meta-a is a int: it must be a string"):
         upload_part({}, {"x-oss-meta-a": 5})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("body", ["text", None, iter([b"x"])])
 def test_a_body_has_bytes_and_a_length(body: object) -> None:
-    with pytest.raises(ConfigurationError, match=r"the body of PutObject is a .*: give bytes"):
+    with pytest.raises(ConfigurationError, match=r"the body of PutObject is a .*: use bytes"):
         Operation("PutObject", "PUT", "examplebucket", "k", body=body)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["PutObject", "UploadPart", "HeadObject"])
+@pytest.mark.parametrize("header", ["x-oss-copy-source", "X-OSS-Copy-Source-Range"])
+def test_a_header_does_not_turn_a_request_into_a_copy(name: str, header: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"header {header} turns {name} into a copy"):
+        Operation(name, "PUT", "examplebucket", "key", headers={header: "/examplebucket/other"})
+    copy = Operation("CopyObject", "PUT", "examplebucket", "key", headers={"x-oss-copy-source": "/examplebucket/other"})
+    assert copy.headers

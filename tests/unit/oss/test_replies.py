@@ -5,7 +5,7 @@ import pytest
 from airflow_provider_oss_resume.exceptions import ConfigurationError, IntegrityError, TransportError
 from airflow_provider_oss_resume.oss import replies
 from airflow_provider_oss_resume.oss.crc64 import crc64
-from airflow_provider_oss_resume.oss.messages import HTTPReply
+from airflow_provider_oss_resume.oss.http.messages import HTTPReply
 from airflow_provider_oss_resume.oss.models import ObjectInfo, StoredObject
 from tests.fakes import BlockBody
 
@@ -82,10 +82,10 @@ def test_what_cannot_be_compared_is_left_to_the_end_of_the_upload() -> None:
     replies.require_sent(HTTPReply(200, {CRC: "7"}), BlockBody(b"hello world"), "part 3")
 
 
-def test_a_listing_must_go_on() -> None:
+def test_a_listing_must_advance() -> None:
     replies.require_advance("ListParts", 0, 5)
     replies.require_advance("ListParts", 5, None)
-    with pytest.raises(TransportError, match="ListParts answered the same page twice, at 5"):
+    with pytest.raises(TransportError, match="ListParts returned the same page twice, at 5"):
         replies.require_advance("ListParts", 5, 5)
 
 

@@ -17,6 +17,7 @@ from airflow_provider_oss_resume.exceptions import (
     TransportError,
     UnknownHostError,
     UploadCancelled,
+    WrongSchemeError,
 )
 from airflow_provider_oss_resume.oss.retry import Retrier, RetryBudget, RetryPolicy
 from tests.fakes import FakeClock, Script, constant, in_turn
@@ -35,12 +36,12 @@ class Bench:
 
     def __init__(self, policy: RetryPolicy | None = None, dice: Callable[[], float] | None = None) -> None:
         self.clock = FakeClock()
-        self.told: list[tuple[BaseException, int, float]] = []
+        self.reported: list[tuple[BaseException, int, float]] = []
         self.retrier = Retrier(
             policy or RetryPolicy(),
             RetryBudget(capacity=1000, clock=self.clock),
             sleep=self.clock.sleep,
-            on_retry=lambda error, attempt, delay: self.told.append((error, attempt, delay)),
+            on_retry=lambda error, attempt, delay: self.reported.append((error, attempt, delay)),
             clock=self.clock,
             dice=dice or constant(1.0),
         )
@@ -62,7 +63,7 @@ def test_success_needs_no_wait() -> None:
 def test_what_another_attempt_may_mend_is_tried_again(error: OSSResumeError) -> None:
     bench = Bench()
     assert bench.call(error, "done") == "done"
-    assert bench.told == [(error, 1, 0.5)]
+    assert bench.reported == [(error, 1, 0.5)]
 
 
 @pytest.mark.parametrize(
@@ -82,12 +83,13 @@ def test_what_no_attempt_can_mend_is_raised_at_once(error: Exception) -> None:
     assert bench.script.calls == 1
 
 
-def test_a_host_that_nobody_knows_is_asked_for_a_minute() -> None:
+@pytest.mark.parametrize("kind", [UnknownHostError, WrongSchemeError])
+def test_what_a_wrong_endpoint_causes_is_retried_for_a_minute(kind: type[TransportError]) -> None:
     bench = Bench()
-    with pytest.raises(UnknownHostError):
-        bench.call(*[UnknownHostError("no such name")] * 30)
+    with pytest.raises(kind):
+        bench.call(*[kind("wrong endpoint")] * 30)
     assert 30 < sum(bench.clock.slept) <= 60
-    assert Bench().call(UnknownHostError("no such name"), "done") == "done"
+    assert Bench().call(kind("wrong endpoint"), "done") == "done"
 
 
 def test_a_failure_for_good_after_a_retry_is_raised() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_oss_resume.oss.credentials import Credentials
+from airflow_provider_oss_resume.oss.credentials.credentials import Credentials
 from airflow_provider_oss_resume.oss.signing import SignableRequest, SignerV1, SignerV4, v1, v4
 
 KEYS = Credentials("ak", "sk")

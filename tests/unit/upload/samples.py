@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, RecordedPart
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import Part
-from airflow_provider_oss_resume.upload.checkpoint import Checkpoint, Owner, RecordedPart
-from airflow_provider_oss_resume.upload.planner import PartPlan
-from airflow_provider_oss_resume.upload.resume import Target
-from airflow_provider_oss_resume.upload.source import Fingerprint
+from airflow_provider_oss_resume.sources.layout import PartPlan
+from airflow_provider_oss_resume.sources.source import Fingerprint
+from airflow_provider_oss_resume.upload.target import Target
 
 MIB = 1024 * 1024
 PART_SIZE = MIB
@@ -18,7 +18,7 @@ SIZE = 5 * MIB + 7
 PLAN = PartPlan(SIZE, PART_SIZE)
 FINGERPRINT = Fingerprint(SIZE, "then")
 OWNER = Owner("dag", "run", "task", -1, 1, "host", 1, "1", "nonce")
-TARGET = Target("https://oss-cn-hangzhou.aliyuncs.com", "examplebucket", "a.csv", PLAN, "digest", FINGERPRINT)
+TARGET = Target("examplebucket", "a.csv", PLAN, "digest", FINGERPRINT)
 
 
 def content_of(number: int, version: int = 0) -> bytes:
@@ -44,7 +44,7 @@ def checkpoint_of(numbers: Iterable[int] = (), **changes: object) -> Checkpoint:
     """Return a checkpoint of :data:`TARGET` that records these parts."""
     values: dict[str, object] = {
         "upload_id": "UPLOAD",
-        "endpoint": TARGET.endpoint,
+        "endpoint": "https://oss-cn-hangzhou.aliyuncs.com",
         "bucket": TARGET.bucket,
         "key": TARGET.key,
         "part_size": PART_SIZE,

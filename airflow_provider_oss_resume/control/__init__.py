@@ -1,0 +1,1 @@
+"""Stop requests, watched calls and crash points: what the calling thread needs to stay responsive."""

@@ -1,0 +1,1 @@
+"""Signatures, temporary credentials and the fake services that issue them."""

@@ -1,0 +1,1 @@
+"""Operations on buckets, and the listing of their objects."""

@@ -1,0 +1,1 @@
+"""Operations on objects outside a multipart upload."""

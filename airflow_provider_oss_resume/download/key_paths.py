@@ -1,0 +1,41 @@
+"""Where the objects under a prefix are written; pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+
+
+def relative_paths(keys: Iterable[str], prefix: str) -> dict[str, str]:
+    """Return the path of each object below the folder that a prefix names.
+
+    Keys that end in ``/`` stand for folders and are left out.
+
+    :param prefix: the part up to its last ``/`` is not repeated in the paths.
+    :raises ConfigurationError: a key cannot be a path below a folder.
+    """
+    start = prefix.rfind("/") + 1
+    return {key: _safe(key[start:], key) for key in keys if not key.endswith("/")}
+
+
+def flat_paths(keys: Iterable[str]) -> dict[str, str]:
+    """Return the last segment of each key.
+
+    :raises ConfigurationError: two keys have the same one, or a key has none.
+    """
+    paths: dict[str, str] = {}
+    for key in keys:
+        name = _safe(posixpath.basename(key), key)
+        if name in paths.values() and key not in paths:
+            raise ConfigurationError(f"two keys end in {name!r}: download them to different folders, or by prefix")
+        paths[key] = name
+    return paths
+
+
+def _safe(path: str, key: str) -> str:
+    # "../" in a key would write outside of the folder; "a//b" and "a/./b" would overwrite "a/b".
+    if any(segment in ("", ".", "..") for segment in path.split("/")) or "\0" in path:
+        raise ConfigurationError(f"key {key!r} cannot be a path below a folder: download it by itself, with a path")
+    return path

@@ -1,0 +1,160 @@
+"""The ``.part`` file that a download writes before the file gets its name."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from airflow_provider_oss_resume.checkpoint.file_store import FileStore
+from airflow_provider_oss_resume.download.record import DownloadRecord, ObjectVersion, decode
+from airflow_provider_oss_resume.download.target import Write
+from airflow_provider_oss_resume.exceptions import TargetError
+from airflow_provider_oss_resume.oss.crc64 import crc64
+from airflow_provider_oss_resume.sources.layout import PartRange
+
+_BLOCK = 1024 * 1024
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL)  # some network file systems have none
+
+
+class PartFile:
+    """Hold the ``.part`` file of one target open and locked, its checkpoint beside it.
+
+    :param path: of the target; its folder is made if it does not exist.
+    :raises TargetError: the file cannot be opened, or another process writes it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._part = Path(f"{path}.part")
+        self._store = FileStore(f"{path}.part.checkpoint")
+        with _as_target_error(self._part):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = _open_locked(self._part)
+
+    def kept_parts(self, version: ObjectVersion) -> dict[int, int]:
+        """Return the CRC-64 of the ranges that an earlier try recorded for this version of the object."""
+        with _as_target_error(self._part):
+            record = decode(self._store.load() or "")
+        return dict(record.parts) if record is not None and record.version == version else {}
+
+    @contextmanager
+    def receiving(self, part: PartRange) -> Iterator[Write]:  # noqa: ARG002 - a file takes blocks at any offset
+        """Return what writes a range; called by many threads."""
+        yield self._write
+
+    def _write(self, offset: int, block: bytes) -> None:
+        view = memoryview(block)
+        with _as_target_error(self._part):
+            while view:
+                written = os.pwrite(self._descriptor, view, offset)
+                view, offset = view[written:], offset + written
+
+    def crc64_of(self, part: PartRange) -> int:
+        """Return the CRC-64 of a range as the file holds it."""
+        with _as_target_error(self._part):
+            return _crc64_of(self._descriptor, part.offset, part.length)
+
+    def save(self, record: DownloadRecord) -> None:
+        """Write the checkpoint."""
+        with _as_target_error(self._part):
+            self._store.save(record.encode())
+
+    def publish(self, version: ObjectVersion, crc: int) -> None:  # noqa: ARG002 - the blocks are in the file already
+        """Write the file to disk and give it its name; the checkpoint is deleted after that."""
+        with _as_target_error(self._path):
+            os.ftruncate(self._descriptor, version.size)  # an earlier version may have been longer
+            # Bytes, then name, then folder: after a power cut the name must not show a file without its bytes.
+            os.fsync(self._descriptor)
+            os.replace(self._part, self._path)
+            _sync_folder(self._path.parent)
+            self._store.delete()
+
+    def discard(self) -> None:
+        """Delete the checkpoint and the ``.part`` file."""
+        with _as_target_error(self._part):
+            self._store.delete()
+            self._part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Release the lock."""
+        os.close(self._descriptor)
+
+
+class LocalTarget:
+    """A file of this machine, or of a file system that is mounted on it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def crc64(self, size: int) -> int | None:
+        """Return the CRC-64 of the file; ``None`` if there is no regular file of this size."""
+        return _file_crc64(self._path, size)
+
+    def open_parts(self) -> PartFile:
+        """Return the ``.part`` file, locked."""
+        return PartFile(self._path)
+
+
+def _file_crc64(path: str, size: int) -> int | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return _crc64_of(descriptor, 0, size) if os.fstat(descriptor).st_size == size else None
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _crc64_of(descriptor: int, offset: int, length: int) -> int:
+    crc, end = 0, offset + length
+    while offset < end and (block := os.pread(descriptor, min(_BLOCK, end - offset), offset)):
+        crc, offset = crc64(block, crc), offset + len(block)
+    return crc
+
+
+def _open_locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            _lock(descriptor, path)
+            # The process that held the lock may have given the file its name meanwhile: this one would write into it.
+            if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise TargetError(f"another process is downloading to {path}: wait until it ends, or stop it") from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # some network file systems cannot
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _as_target_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TargetError(f"{path} cannot be written: {error.strerror or error}") from error

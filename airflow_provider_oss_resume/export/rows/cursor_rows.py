@@ -1,0 +1,303 @@
+"""Stream a query of any DB-API database through a cursor, and encode the rows here."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
+from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, RowFormat
+from airflow_provider_oss_resume.export.rows.dialects import Connect, Database
+from airflow_provider_oss_resume.export.rows.postgres_session import (
+    Session,
+    query_error,
+    settings_for,
+    unfit_parameters,
+)
+from airflow_provider_oss_resume.export.rows.query import Query
+from airflow_provider_oss_resume.export.rows.row_source import Column, Key, Write
+from airflow_provider_oss_resume.export.rows.statement import require_query
+from airflow_provider_oss_resume.export.rows.value_text import json_value, texts_of
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+_PYTHON_TYPES = {"smallint": "int", "integer": "int", "bigint": "int", "date": "date"}
+
+FETCH = 5000
+"""Rows fetched at a time."""
+
+
+class CursorRows:
+    """Stream rows by ``fetchmany``.
+
+    :param connect: opens a connection of any DB-API driver; called here, on the calling thread.
+    """
+
+    def __init__(self, connect: Connect, query: Query, row_format: RowFormat) -> None:
+        self._database = Database(connect, query.statement_timeout)
+        self._dialect = self._database.dialect
+        self._session = Session(self._database.connection) if self._dialect.name == "postgres" else None
+        self._query = query
+        self.row_format = row_format
+        self._is_open = False
+
+    @property
+    def identity(self) -> str:
+        parts = ["cursor", self._dialect.name, self.row_format.name, self._query.order_by]
+        return json.dumps([*parts, self._sql, repr(self._query.parameters)])
+
+    @cached_property
+    def _sql(self) -> str:
+        return require_query(self._query.sql)
+
+    @cached_property
+    def _columns(self) -> tuple[Column, ...]:
+        if self._session is not None:
+            return self._of_session(self._session.columns)
+        with self._executed(self._around("SELECT * FROM", "WHERE 1 = 0")) as cursor:
+            types = self._database.column_types(cursor)
+            cursor.fetchall()
+            return tuple(Column(str(one[0]), kind) for one, kind in zip(cursor.description or (), types, strict=True))
+
+    def _of_session(self, ask: Callable[[str], Result]) -> Result:
+        """Return what the session of PostgreSQL answers about the query."""
+        with _driver_errors():
+            self._begin()
+            return ask(self._session.merge(self._sql, self._query.parameters) if self._session else self._sql)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [column.name for column in self._columns]
+
+    def describe(self) -> tuple[Column, ...]:
+        if not self._dialect.streams:
+            log.warning("the driver %s may hold the whole result in memory", self._dialect.name)
+        return self._columns
+
+    def check_key(self) -> None:
+        for name in self._query.order_by:
+            if (count := self._names.count(name)) != 1:
+                raise ConfigurationError(
+                    f"order_by names column {name!r}, and the result has {count} columns of that name; it has "
+                    f"{self._names}"
+                )
+        condition = " OR ".join(f"{name} IS NULL" for name in self._key_names(self._query.parameters))
+        if self._one(self._around("SELECT count(*) FROM", f"WHERE {condition}")):
+            raise ConfigurationError(
+                f"order_by names {list(self._query.order_by)}, and a row has NULL there: no query finds the rows "
+                "that follow a NULL; name columns without NULL"
+            )
+        for name, kind in zip(self._query.order_by, self._key_types, strict=True):
+            if kind not in ("int", "date", "NoneType"):
+                raise ConfigurationError(
+                    f"order_by names column {name!r} with values of type {kind}: it must name integers or dates on "
+                    "this database, because a collation decides the order and equality of others"
+                )
+
+    @cached_property
+    def _key_types(self) -> list[str]:
+        """Return the names of the Python types of the key's values; for PostgreSQL its own where it is another."""
+        if self._session is not None:
+            types = {column.name: column.type for column in self._columns}
+            return [_PYTHON_TYPES.get(types[name], types[name]) for name in self._query.order_by]
+        names = self._key_names(self._query.parameters)
+        return [type(self._one(self._around(f"SELECT min({name}) FROM"))).__name__ for name in names]
+
+    def _key_names(self, parameters: Any) -> list[str]:
+        """Return the key's columns as identifiers, for a query with these parameters."""
+        names = [self._dialect.identifier(name) for name in self._query.order_by]
+        is_formatted = parameters and "format" in self._dialect.paramstyle
+        return [name.replace("%", "%%") for name in names] if is_formatted else names
+
+    def key_of(self, row: bytes) -> Key:
+        return self.row_format.key_of(self._names, self._query.order_by, row)
+
+    def estimate_rows(self) -> int | None:
+        if self._session is not None:
+            return self._of_session(self._session.estimate)
+        return self._estimate_of_mysql() if self._dialect.name == "mysql" else None
+
+    def _estimate_of_mysql(self) -> int | None:
+        sql, parameters = self._around("")
+        with self._executed((f"EXPLAIN {sql}", parameters)) as cursor:
+            names, steps = [one[0] for one in cursor.description], cursor.fetchall()
+        rows = steps[0][names.index("rows")] if len(steps) == 1 and "rows" in names else None
+        return int(rows) if rows is not None else None
+
+    def count(self, until: Key) -> int:
+        sql, parameters = self._ordered(None, until)
+        return int(self._one((f"SELECT count(*) FROM (\n{sql}\n) p", parameters)))
+
+    def stream(self, write: Write, after: Key | None = None, until: Key | None = None) -> int | None:
+        names = self._names  # asked for before the cursor is open: many drivers allow one at a time
+        query = self._ordered(after, until) if self._query.order_by else self._around("")
+        with self._executed(query, self._text_types) as cursor:
+            while rows := _fetched(cursor):
+                for row in self._encoded(names, rows):
+                    write(row)
+        return None
+
+    @cached_property
+    def _text_types(self) -> frozenset[int]:
+        """Return the types that PostgreSQL sends as text; JSON tells numbers from text, and needs values."""
+        if self._session is None or not isinstance(self.row_format, CSVFormat):
+            return frozenset()
+        return self._of_session(self._session.type_numbers)
+
+    def _encoded(self, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[bytes]:
+        if isinstance(self.row_format, CSVFormat):
+            return self.row_format.encode_columns([texts_of(column) for column in zip(*rows, strict=True)])
+        return (self.row_format.encode(names, [json_value(value) for value in row]) for row in rows)
+
+    def _around(self, before: str, after: str = "") -> tuple[str, Any]:
+        """Return the query, inside another one where ``before`` is given, and its parameters."""
+        # On lines of its own: a comment at the end of the query would swallow the parenthesis.
+        sql = f"{before} (\n{self._sql}\n) q {after}" if before else self._sql
+        return sql, self._query.parameters or None
+
+    def _ordered(self, after: Key | None, until: Key | None) -> tuple[str, Any]:
+        limits = [(operator, key) for operator, key in ((">", after), ("<", until)) if key is not None]
+        values = [value for operator, key in limits for value in self._values(key, equal=operator == "<")]
+        marks, sql, parameters = self._dialect.bind(self._sql, self._query.parameters, values)
+        names, remaining = self._key_names(parameters), iter(marks)
+        conditions = " AND ".join(_beyond(names, operator, remaining) for operator, _ in limits)
+        where = f"WHERE {conditions} " if conditions else ""
+        return f"SELECT * FROM (\n{sql}\n) q {where}ORDER BY {', '.join(names)}", parameters
+
+    def _values(self, key: Key, *, equal: bool) -> list[object]:
+        """Return the values of a comparison with a key: each prefix of it, and the whole key for equality."""
+        whole = [
+            dt.date.fromisoformat(text) if kind == "date" else int(text)
+            for kind, text in zip(self._key_types, key, strict=True)
+        ]
+        prefixes = [whole[:length] for length in range(1, len(whole) + 1)]
+        return [value for prefix in [*prefixes, *([whole] if equal else [])] for value in prefix]
+
+    def _one(self, query: tuple[str, Any]) -> Any:
+        with self._executed(query) as cursor:
+            rows = cursor.fetchall()
+        return rows[0][0]
+
+    @contextlib.contextmanager
+    def _executed(self, query: tuple[str, Any], as_text: Collection[int] = ()) -> Iterator[Any]:
+        """Yield a cursor that has executed a query; errors of the driver are raised as ours.
+
+        :param as_text: see :meth:`.Database.cursor`.
+        """
+        sql, parameters = query
+        with self._limited(), _driver_errors():
+            self._begin()
+            with contextlib.closing(self._database.cursor(as_text)) as cursor:
+                try:
+                    cursor.execute(sql) if parameters is None else cursor.execute(sql, parameters)
+                except (TypeError, KeyError, IndexError, ValueError) as error:
+                    raise unfit_parameters(error) from error
+                yield cursor
+
+    @contextlib.contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Cancel the query after ``statement_timeout`` where the database does not do that itself."""
+        seconds, expired = self._query.statement_timeout, threading.Event()
+        if seconds is None or self._dialect.limits_time:
+            yield
+            return
+
+        def expire() -> None:
+            expired.set()
+            self.cancel()
+
+        timer = threading.Timer(seconds, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except SourceError as error:
+            if expired.is_set():
+                raise SourceError(f"the query ran longer than statement_timeout, {seconds:g} s") from error
+            raise
+        finally:
+            timer.cancel()
+
+    def _begin(self) -> None:
+        if self._is_open:
+            return
+        self._is_open = True
+        if self._session is not None:
+            self._session.begin(settings_for(self._query))
+        for statement in self._dialect.settings:
+            with contextlib.closing(self._database.connection.cursor()) as cursor:
+                try:
+                    cursor.execute(statement)
+                except Exception as error:  # noqa: BLE001 - MariaDB and MySQL name the timeout differently
+                    log.debug("%s: %s", statement, error)
+
+    def cancel(self) -> None:
+        with contextlib.suppress(Exception):  # the query may have ended, or the connection may be gone
+            self._database.cancel()
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _fetched(cursor: Any) -> Sequence[Sequence[object]]:
+    try:
+        rows: Sequence[Sequence[object]] = cursor.fetchmany(FETCH)
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, OverflowError) as error:  # such as a year before Christ
+        raise SourceError(
+            f"the driver cannot read a value ({error}): cast the column to text in the query, or use CSV"
+        ) from error
+    return rows
+
+
+def _beyond(names: Sequence[str], operator: str, marks: Iterator[str]) -> str:
+    """Return the condition for rows after a key (``>``), or up to it (``<``, which includes equal ones).
+
+    Written out, because row comparison is not indexed or not known everywhere.
+    """
+    alternatives = []
+    for length in range(len(names)):
+        equal = [f"{name} = {next(marks)}" for name in names[:length]]
+        alternatives.append(" AND ".join([*equal, f"{names[length]} {operator} {next(marks)}"]))
+    if operator == "<":
+        alternatives.append(" AND ".join(f"{name} = {next(marks)}" for name in names))
+    return "(" + " OR ".join(alternatives) + ")"
+
+
+@contextlib.contextmanager
+def _driver_errors() -> Iterator[None]:
+    """Raise errors of the driver as ours."""
+    try:
+        yield
+    except OSSResumeError:
+        raise
+    except UnicodeDecodeError as error:
+        raise SourceError(f"the result holds text that is not valid UTF-8; convert it in the query: {error}") from error
+    except Exception as error:
+        if not _is_of_driver(error):
+            raise
+        raise _query_error(error) from error
+
+
+def _is_of_driver(error: Exception) -> bool:
+    """Return whether an error is of DB-API's tree, whatever the driver calls its module."""
+    return any(kind.__name__ in ("Error", "DatabaseError", "InterfaceError") for kind in type(error).__mro__)
+
+
+def _query_error(error: Exception) -> OSSResumeError:
+    if getattr(error, "sqlstate", None) or getattr(error, "pgcode", None):
+        return query_error(error)
+    text = " ".join(str(error).split()) or type(error).__name__
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"ProgrammingError", "NotSupportedError"}:
+        return ConfigurationError(f"the database refuses the query: {text}")
+    return SourceError(f"the query failed: {text}")

@@ -1,0 +1,96 @@
+"""Values of a driver as the text that PostgreSQL writes for them; pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import uuid
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import cast
+
+from airflow_provider_oss_resume.exceptions import SourceError
+
+_UTC = dt.timezone.utc
+
+
+def text_of(value: object) -> str | None:
+    """Return a value as text for CSV; ``None`` for NULL.
+
+    :raises SourceError: the type has no text that a reader can rely on.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "t" if value else "f"
+    if isinstance(value, float):
+        return _float_text(value)
+    if isinstance(value, (int, uuid.UUID)):
+        return str(value)
+    if isinstance(value, Decimal):
+        return "NaN" if value.is_nan() else format(value, "f")
+    return _other_text(value)
+
+
+def texts_of(values: Sequence[object]) -> Sequence[str | None]:
+    """Return the values of one column as text; see :func:`text_of`."""
+    kinds = set(map(type, values))
+    if kinds <= {str, type(None)}:
+        return cast("Sequence[str | None]", values)
+    if kinds == {int}:
+        return list(map(str, values))
+    return [text_of(value) for value in values]
+
+
+def json_value(value: object) -> object:
+    """Return a value as :mod:`json` writes it: decimals as strings, dates as ISO 8601."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _float_text(value)
+    if isinstance(value, (dict, list, tuple)):
+        return value
+    if isinstance(value, dt.datetime):
+        return _aware(value).isoformat()
+    return text_of(value)
+
+
+def _other_text(value: object) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return "\\x" + bytes(value).hex()
+    if isinstance(value, dt.datetime):
+        return _datetime_text(value)
+    if isinstance(value, dt.timedelta):
+        return str(value)
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, ensure_ascii=False, default=json_value)
+    raise SourceError(
+        f"a value has the type {type(value).__name__}, which has no text that all readers agree on: cast it to text in "
+        "the query"
+    )
+
+
+def _float_text(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value)) if value or math.copysign(1, value) > 0 else "-0"
+    return repr(value)
+
+
+def _datetime_text(value: dt.datetime) -> str:
+    aware = _aware(value)
+    text = aware.replace(tzinfo=None).isoformat(sep=" ")
+    if "." in text:
+        text = text.rstrip("0")
+    return text if value.tzinfo is None else f"{text}+00"
+
+
+def _aware(value: dt.datetime) -> dt.datetime:
+    """Return a time with a zone in UTC, and one without as it is."""
+    return value if value.tzinfo is None else value.astimezone(_UTC)

@@ -1,0 +1,1 @@
+"""``oss://`` as a file system of Airflow and fsspec."""

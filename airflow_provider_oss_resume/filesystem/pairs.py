@@ -1,0 +1,47 @@
+"""Copy many files at the same time.
+
+fsspec works out which source goes to which target, then copies one after another. Here its method only says the pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+AT_ONCE = 8
+"""Files copied at the same time; a large one has several connections of its own."""
+
+Pair = tuple[str, str]
+
+
+class PairsOnly:
+    """A file system that notes what it is to copy instead of copying it.
+
+    :param fs: answers everything else.
+    :ivar pairs: source and target of each file.
+    """
+
+    def __init__(self, fs: Any) -> None:
+        self._fs = fs
+        self.pairs: list[Pair] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer as the file system does."""
+        return getattr(self._fs, name)
+
+    def _note(self, source: str, target: str, **_: Any) -> None:
+        self.pairs.append((source, target))
+
+    cp_file = get_file = put_file = _note
+
+
+def for_each(copy: Callable[[Pair], None], pairs: Iterable[Pair]) -> None:
+    """Call ``copy`` for each pair, on a few threads; after an error no other starts, and the error is raised."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="oss-resume-copy") as threads:
+        try:
+            for _ in threads.map(copy, pairs):
+                pass
+        except BaseException:
+            threads.shutdown(wait=True, cancel_futures=True)
+            raise

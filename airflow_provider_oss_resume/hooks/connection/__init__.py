@@ -1,0 +1,1 @@
+"""Read the fields of an Airflow connection into settings."""

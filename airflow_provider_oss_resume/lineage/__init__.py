@@ -1,0 +1,1 @@
+"""What tasks read and write, in the words of Airflow's assets and of OpenLineage."""

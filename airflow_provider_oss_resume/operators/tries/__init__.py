@@ -1,0 +1,1 @@
+"""What surrounds one try of a task: supervision, reruns, metrics, lineage."""

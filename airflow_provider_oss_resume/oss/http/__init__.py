@@ -1,0 +1,1 @@
+"""HTTP: connections, TLS, proxies, requests and replies. Nothing here is specific to OSS."""

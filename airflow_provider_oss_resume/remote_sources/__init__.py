@@ -1,0 +1,1 @@
+"""Sources on other systems, and the choice of a source by its URL."""

@@ -1,0 +1,184 @@
+"""Requests for one file on a web server, and what its replies say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from airflow_provider_oss_resume.exceptions import (
+    ConfigurationError,
+    NoRangesError,
+    OSSResumeError,
+    SourceChangedError,
+    SourceError,
+    SourceTruncatedError,
+    TransportError,
+)
+from airflow_provider_oss_resume.oss.http.messages import HTTPRequest
+from airflow_provider_oss_resume.oss.http.transport import OpenReply, Transport
+from airflow_provider_oss_resume.remote_sources.replied_range import ATTEMPTS
+from airflow_provider_oss_resume.sources.source import Fingerprint
+
+_REDIRECTS = 5
+_REDIRECTED = (301, 302, 303, 307, 308)
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDescription:
+    """What a server says of a file.
+
+    :param url: where the file is, after redirects; a secret.
+    :param size: bytes.
+    :param validator: strong ETag, or else the date of the last change; empty if the server sends neither.
+    """
+
+    url: str
+    size: int
+    validator: str
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Return the fingerprint of the file."""
+        # A weak ETag and a date may stay the same while the bytes change (RFC 9110 section 8.8.1).
+        return Fingerprint(self.size, self.validator, strong=self.validator.startswith('"'))
+
+
+class HTTPRequests:
+    """Requests for one file.
+
+    :param shown: URL for messages.
+    """
+
+    def __init__(
+        self, transport: Transport, shown: str, headers: Mapping[str, str], sleep: Callable[[float], None]
+    ) -> None:
+        self._transport = transport
+        self._headers = headers
+        self._sleep = sleep
+        self.shown = shown
+
+    def describe(self, url: str) -> FileDescription:
+        """Ask for one byte: unlike HEAD, presigned URLs allow it, and the reply shows whether ranges are supported."""
+        failures = 0
+        while True:
+            try:
+                return self._describe(url)
+            except TransportError as error:
+                failures += 1
+                self.wait_after(error, failures)
+
+    def _describe(self, url: str) -> FileDescription:
+        url, reply = self._get(url, {"Range": "bytes=0-0"})
+        try:
+            if reply.status in (206, 416):  # 416: the file is empty
+                return FileDescription(url, _total(reply), validator_of(reply))
+            if reply.status == 200:
+                if reply.headers.get("content-length") == "0":
+                    return FileDescription(url, 0, validator_of(reply))
+                raise NoRangesError(f"{self.shown}: the server does not support ranges", length_of(reply))
+            raise self._error_of(reply)
+        finally:
+            reply.close()
+
+    def open_whole(self, url: str) -> OpenReply:
+        """Return a reply with all bytes."""
+        failures = 0
+        while True:
+            try:
+                _, reply = self._get(url, {})
+                if reply.status == 200:
+                    return reply
+                reply.close()
+                raise self._error_of(reply)
+            except TransportError as error:
+                failures += 1
+                self.wait_after(error, failures)
+
+    def open_range(self, description: FileDescription, first: int, end: int) -> OpenReply:
+        """Return a reply with the bytes from ``first`` to ``end``, which is not included."""
+        headers = {"Range": f"bytes={first}-{end - 1}"}
+        if description.validator:
+            headers["If-Range"] = description.validator
+        _, reply = self._get(description.url, headers)
+        same = validator_of(reply) == description.validator
+        if reply.status == 206 and same and (_start(reply), _total(reply)) == (first, description.size):
+            return reply
+        reply.close()
+        if reply.status == 416:
+            raise SourceTruncatedError(f"{self.shown} ends before byte {first}: it was truncated during the upload")
+        # 200: If-Range did not match, and the server sends the new file as a whole.
+        if reply.status in (200, 206, 412):
+            raise SourceChangedError(f"{self.shown} changed while it was uploaded")
+        raise self._error_of(reply)
+
+    def _get(self, url: str, headers: Mapping[str, str]) -> tuple[str, OpenReply]:
+        wanted = {"Accept-Encoding": "identity", **self._headers, **headers}
+        origin = urlsplit(url).netloc
+        for _ in range(_REDIRECTS):
+            if urlsplit(url).netloc != origin:  # as browsers and curl do: a password is not for another host
+                wanted = {name: value for name, value in wanted.items() if name.lower() != "authorization"}
+            reply = self._transport.open(HTTPRequest("GET", url, wanted))
+            if reply.status not in _REDIRECTED or "location" not in reply.headers:
+                return url, reply
+            reply.close()
+            url = urljoin(url, reply.headers["location"])
+        raise ConfigurationError(f"{self.shown} is redirected more than {_REDIRECTS} times")
+
+    def _error_of(self, reply: OpenReply) -> OSSResumeError:
+        said = f"{self.shown} answers HTTP {reply.status}"
+        if reply.status in _PASSING:
+            return TransportError(said)
+        if reply.status in (401, 403):
+            return ConfigurationError(f"{said}: check the name and password, or the signature of the URL")
+        if reply.status in (404, 410):
+            return SourceError(f"{said}: there is no such file now")
+        return SourceError(said)
+
+    def wait_after(self, error: Exception, failures: int) -> None:
+        """Wait before another attempt; the error's own message may not be shown: its context names the URL.
+
+        :raises SourceError: there were enough attempts. An error that is not the connection's is raised itself.
+        """
+        if not isinstance(error, TransportError):
+            raise error
+        if failures >= ATTEMPTS:
+            raise SourceError(f"{self.shown} cannot be read: {error}") from None
+        self._sleep(0.1 * 2**failures)
+
+    def close(self) -> None:
+        self._transport.interrupt()
+        self._transport.close()
+
+
+def shown_url(url: str) -> str:
+    """Return a URL for messages: without name, password, query and fragment."""
+    scheme, separator, rest = url.partition("://")
+    place = rest.partition("?")[0].partition("#")[0]
+    host, slash, path = place.partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def validator_of(reply: OpenReply) -> str:
+    """Return the strong ETag of a reply, or else the date of the last change."""
+    etag = reply.headers.get("etag", "")
+    return etag if etag.startswith('"') else reply.headers.get("last-modified", "")
+
+
+def _total(reply: OpenReply) -> int:
+    total = reply.headers.get("content-range", "").rpartition("/")[2]
+    if not total.isdecimal():
+        raise SourceError(f"the server does not tell the size of the file: Content-Range ends in {total!r:.20}")
+    return int(total)
+
+
+def length_of(reply: OpenReply) -> int | None:
+    """Return the bytes of a reply's body, where it tells them."""
+    length = reply.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _start(reply: OpenReply) -> int:
+    first = reply.headers.get("content-range", "").removeprefix("bytes").strip().partition("-")[0]
+    return int(first) if first.isdecimal() else -1

@@ -1,0 +1,97 @@
+"""Files of remote filesystems as a selection: URLs, globs and directories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of, locate
+from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
+from airflow_provider_oss_resume.sources.selection import (
+    MAGIC,
+    NamePatterns,
+    SelectedFile,
+    Unreadable,
+    glob_regex,
+    split_glob,
+)
+
+
+def names_many_files(url: str) -> bool:
+    """Return whether an object storage URL is a glob, or a directory: it ends in ``/``."""
+    return url.endswith("/") or MAGIC.search(urlsplit(url).path) is not None or "?" in url
+
+
+class ObjectStorageSelection:
+    """Files named by object storage URLs.
+
+    :param urls: each a file, a directory that ends in ``/`` (with all below it), or a glob.
+    :param names: chooses among the files of directories and globs.
+    :param conn_id: Airflow connection; default: the one in each URL.
+    :raises ConfigurationError: a URL is a scheme alone.
+    """
+
+    def __init__(self, urls: Sequence[str], names: NamePatterns | None = None, conn_id: str | None = None) -> None:
+        for url in urls:
+            if not url.partition("://")[2].strip("/"):  # in OSS it would be all objects of all buckets
+                raise ConfigurationError(f"source {url!r} names nothing: write bucket and key, or bucket and prefix/")
+        self._urls = urls
+        self._names = names or NamePatterns()
+        self._conn_id = conn_id
+
+    def files(self) -> Iterator[SelectedFile | Unreadable]:
+        for url in self._urls:
+            yield from self._of_url(url)
+
+    def source(self, location: str) -> ObjectStorageSource:
+        return ObjectStorageSource(location, self._conn_id)
+
+    def _of_url(self, url: str) -> Iterator[SelectedFile | Unreadable]:
+        if not names_many_files(url):
+            yield self._of_file(url)
+            return
+        root, pattern = split_glob(url)
+        regex = glob_regex(pattern, hidden=False) if pattern else None
+        base = root.rstrip("/") + "/"
+        top = locate(base, self._conn_id)
+        for relative, size in _walk(top, top.path.rstrip("/") + "/"):
+            if isinstance(size, Unreadable):
+                yield size
+            elif (regex is None or regex.fullmatch(relative)) and self._names.accept(relative):
+                yield SelectedFile(base + relative, relative, size)
+
+    def _of_file(self, url: str) -> SelectedFile | Unreadable:
+        location = locate(url, self._conn_id)
+        try:
+            size = location.fs.info(location.path).get("size") or 0
+        except Exception as error:  # noqa: BLE001 - whatever the filesystem raises
+            return Unreadable(url, str(error_of(location, error)))
+        return SelectedFile(url, url.rpartition("/")[2], size)
+
+
+def _walk(top: Location, base: str) -> Iterator[tuple[str, int | Unreadable]]:
+    """Yield the relative path and size of all files; one listing of a directory is in memory at a time."""
+    pending = [top.path]
+    while pending:
+        directory = pending.pop()
+        try:
+            entries: list[dict[str, Any]] = top.fs.ls(directory, detail=True)
+        except FileNotFoundError:
+            continue  # empty, or removed meanwhile: object stores have no directories
+        except Exception as error:  # noqa: BLE001 - whatever the filesystem raises
+            place = Location(top.fs, directory, f"{top.shown.partition('://')[0]}://{directory}")
+            yield "", Unreadable(place.shown, str(error_of(place, error)))
+            continue
+        top.fs.invalidate_cache()
+        for entry in entries:
+            name = str(entry["name"])
+            if entry.get("type") == "directory":
+                pending.append(name)
+            elif name.rstrip("/") != directory.rstrip("/"):  # the marker of a directory is listed in it
+                yield _relative(name, base), int(entry.get("size") or 0)
+
+
+def _relative(name: str, base: str) -> str:
+    return name.removeprefix(base) if name.startswith(base) else name.lstrip("/").removeprefix(base.lstrip("/"))

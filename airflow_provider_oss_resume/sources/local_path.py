@@ -1,0 +1,73 @@
+"""Read the ways to write the path of a local file; pure but for ``~``, which asks who the user is."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
+
+_FILE = "file:"
+_LOCAL_HOSTS = ("", "localhost")
+_PATTERN = "*?"
+
+_FINAL = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR}
+)
+"""What another try cannot change: a permission, a path that leads nowhere, a socket.
+
+Everything else may pass: a network volume that is mounted again (ESTALE, EIO, ETIMEDOUT, ENOTCONN),
+too many open files (EMFILE, ENFILE), no memory (ENOMEM), a busy file (EBUSY).
+"""
+
+
+def is_local(source: str) -> bool:
+    """Return whether a source is a path or a ``file://`` URL, and not the URL of another kind of source."""
+    scheme, separator, _ = source.partition("://")
+    return not separator or not scheme.replace("+", "").isalnum() or scheme.lower() in ("file", "local")
+
+
+def local_path(source: str | os.PathLike[str]) -> str:
+    """Return the absolute path that a path, ``~`` or ``file://`` URL names.
+
+    The path of a URL is taken as it is, as fsspec and Airflow's ``ObjectStoragePath`` do: ``%20`` is no space.
+
+    :raises ConfigurationError: it names no file of this machine.
+    """
+    text = os.fsdecode(source)  # a path-like object may hold bytes
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.isalnum():
+        text = _path_of_url(text, scheme.lower(), rest)
+    elif text.startswith(_FILE):
+        text = text.removeprefix(_FILE)
+    return os.path.abspath(os.path.expanduser(text))
+
+
+def _path_of_url(url: str, scheme: str, rest: str) -> str:
+    host, slash, path = rest.partition("/")
+    if scheme not in ("file", "local"):
+        raise ConfigurationError(f"source has the scheme {scheme!r}: write the path of a local file, or a file:// URL")
+    if host not in _LOCAL_HOSTS or not slash:
+        raise ConfigurationError(f"source {url!r} names the host {host!r}: write file:///path, with three slashes")
+    return slash + path
+
+
+def error_of_open(path: str, error: OSError | ValueError) -> OSSResumeError:
+    """Return the error to raise for a file that cannot be opened or looked at.
+
+    :return: a :class:`SourceError`, which is retried, unless no other try can succeed.
+    """
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.ENOENT and any(one in path for one in _PATTERN):
+        return ConfigurationError(f"no such file: {path!r}; a pattern is not expanded: write the path of one file")
+    if code == errno.ENOENT:
+        # Not for good: the retry may run on another worker, or after the export.
+        return SourceError(f"no such file: {path!r} on this worker")
+    if code in (errno.EACCES, errno.EPERM):
+        return ConfigurationError(f"file {path!r} may not be read by user id {os.geteuid()}")
+    if code == errno.ENXIO:
+        return ConfigurationError(f"{path!r} is not a regular file: give the path of one file")
+    reason = error.strerror if isinstance(error, OSError) else error  # str() would repeat the path
+    if code in _FINAL or code is None:
+        return ConfigurationError(f"file {path!r:.300} cannot be opened: {reason}")
+    return SourceError(f"file {path!r} cannot be opened at present: {reason}")

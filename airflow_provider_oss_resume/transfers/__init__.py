@@ -1,0 +1,1 @@
+"""Transfers between OSS and other systems."""

@@ -1,0 +1,1 @@
+"""Copy an object inside OSS."""

@@ -1,0 +1,1 @@
+"""Decide how an upload starts or resumes."""

@@ -1,0 +1,1 @@
+"""Upload parts that arrive one after another."""

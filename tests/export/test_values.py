@@ -1,0 +1,160 @@
+"""Each value of a result in the bytes that it must have, on every path that reads PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_oss_resume.export import CSVFormat, CursorRows, JSONLinesFormat, PostgresCopy, Query
+from airflow_provider_oss_resume.export.formats.row_format import RowFormat
+from airflow_provider_oss_resume.export.rows.row_source import RowSource
+from tests.export.postgres import Postgres
+
+COPY = ["copy psycopg2", "copy psycopg"]
+ALL = [*COPY, "cursor psycopg2", "cursor psycopg"]
+
+
+def rows(postgres: Postgres, path: str, sql: str, row_format: RowFormat | None = None, parameters: Any = None) -> bytes:
+    kind, driver = path.split()
+    query, chosen = Query(sql, parameters), row_format or CSVFormat()
+    source: RowSource
+    if kind == "copy":
+        source = PostgresCopy(postgres.connect(driver), query, chosen)
+    else:
+        source = CursorRows(lambda: postgres.connect(driver), query, chosen)
+    found: list[bytes] = []
+    try:
+        source.describe()
+        source.stream(found.append)
+    finally:
+        source.close()
+    return b"".join(found)
+
+
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT 1, NULL, ''", b'1,,""\n'),
+        ("SELECT NULL::int", b"\n"),
+        (r"SELECT '\.'", b'"\\."\n'),
+        ("SELECT 'x,y', 'say \"hi\"', E'a\\nb', E'c\\rd'", b'"x,y","say ""hi""","a\nb","c\rd"\n'),
+        (r"SELECT '\N', 'NULL', 'a\b'", b"\\N,NULL,a\\b\n"),
+        ("SELECT 0.1::float8 + 0.2::float8, 1e22::float8, 'NaN'::float8", b"0.30000000000000004,1e+22,NaN\n"),
+        ("SELECT 'Infinity'::float8, '-Infinity'::float8, 1.0::float8", b"Infinity,-Infinity,1\n"),
+        ("SELECT 12345678901234567890.10::numeric, 'NaN'::numeric", b"12345678901234567890.10,NaN\n"),
+        ("SELECT timestamptz '2024-06-01 12:00:00.12+02'", b"2024-06-01 10:00:00.12+00\n"),
+        ("SELECT timestamp '2024-06-01 12:00:00', date '2024-06-01'", b"2024-06-01 12:00:00,2024-06-01\n"),
+        (r"SELECT '\x00ff'::bytea", b"\\x00ff\n"),
+        ("SELECT true, false, NULL::bool", b"t,f,\n"),
+        ("SELECT 'é漢🎉'", "é漢🎉\n".encode()),
+        ("SELECT 1 WHERE false", b""),
+    ],
+)
+def test_csv(postgres: Postgres, path: str, sql: str, expected: bytes) -> None:
+    assert rows(postgres, path, sql) == expected
+
+
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT ARRAY[1,NULL,3]", b'"{1,NULL,3}"\n'),
+        ("SELECT int4range(1,5)", b'"[1,5)"\n'),
+        ("SELECT interval '1 year 2 days 03:04:05'", b"1 year 2 days 03:04:05\n"),
+        ("SELECT timestamp '0044-03-15 12:00:00 BC', date '0044-03-15 BC'", b"0044-03-15 12:00:00 BC,0044-03-15 BC\n"),
+        ("SELECT 'infinity'::timestamptz, '-infinity'::date", b"infinity,-infinity\n"),
+        ("SELECT 12.5::money", b"$12.50\n"),
+        ('SELECT \'{"b": 1,  "a": 2}\'::json', b'"{""b"": 1,  ""a"": 2}"\n'),
+    ],
+)
+def test_csv_of_types_that_python_does_not_have(postgres: Postgres, path: str, sql: str, expected: bytes) -> None:
+    assert rows(postgres, path, sql) == expected
+
+
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (r"""SELECT 'a\b"c' AS s, E'x\ny' AS t""", b'{"s":"a\\\\b\\"c","t":"x\\ny"}\n'),
+        (
+            "SELECT 12345678901234567890.10::numeric AS n, NULL::numeric AS m",
+            b'{"n":"12345678901234567890.10","m":null}\n',
+        ),
+        ("SELECT 1 AS a, true AS b, 0.5::float8 AS f, '' AS e", b'{"a":1,"b":true,"f":0.5,"e":""}\n'),
+        ("SELECT 'NaN'::float8 AS f", b'{"f":"NaN"}\n'),
+        ("SELECT 'é漢🎉' AS s", '{"s":"é漢🎉"}\n'.encode()),
+        ("SELECT '' AS e, NULL AS n", b'{"e":"","n":null}\n'),
+    ],
+)
+def test_json_lines(postgres: Postgres, path: str, sql: str, expected: bytes) -> None:
+    assert rows(postgres, path, sql, JSONLinesFormat()) == expected
+
+
+@pytest.mark.parametrize("path", COPY)
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT ARRAY[1,NULL,3] AS a, int4range(1,5) AS r", b'{"a":[1,null,3],"r":"[1,5)"}\n'),
+        ("SELECT interval '1 day 02:00' AS i, 12.5::money AS m", b'{"i":"1 day 02:00:00","m":"$12.50"}\n'),
+        (r"SELECT '\x00ff'::bytea AS b", b'{"b":"\\\\x00ff"}\n'),
+        ("SELECT 'infinity'::timestamptz AS t, '-Infinity'::float8 AS f", b'{"t":"infinity","f":"-Infinity"}\n'),
+        ("SELECT date '0044-03-15 BC' AS d", b'{"d":"0044-03-15 BC"}\n'),
+        ("SELECT '{\"b\": 1}'::jsonb AS j, 'NaN'::numeric AS n", b'{"j":{"b": 1},"n":"NaN"}\n'),
+    ],
+)
+def test_json_lines_of_odd_types(postgres: Postgres, path: str, sql: str, expected: bytes) -> None:
+    assert rows(postgres, path, sql, JSONLinesFormat()) == expected
+
+
+@pytest.mark.parametrize("path", COPY)
+def test_a_json_value_with_a_line_end_stays_on_one_line(postgres: Postgres, path: str) -> None:
+    assert rows(postgres, path, "SELECT E'{\"a\":\\n1}'::json AS j", JSONLinesFormat()) == b'{"j":{"a": 1}}\n'
+
+
+@pytest.mark.parametrize("path", ALL)
+@pytest.mark.parametrize(
+    ("sql", "parameters", "expected"),
+    [
+        ("SELECT 1 -- a comment", None, b"1\n"),
+        ("SELECT 1; ", None, b"1\n"),
+        ("SELECT 1; -- done\n/* really /* nested */ */", None, b"1\n"),
+        ("SELECT '10%' WHERE 'ab' LIKE 'a%'", None, b"10%\n"),
+        ("SELECT '10%%' WHERE 'ab' LIKE %s", ("a%",), b"10%\n"),
+        ("SELECT %(name)s::text", {"name": "it's; --"}, b"it's; --\n"),
+        ("SELECT ';' -- ;", None, b";\n"),
+    ],
+)
+def test_statements(postgres: Postgres, path: str, sql: str, parameters: Any, expected: bytes) -> None:
+    assert rows(postgres, path, sql, parameters=parameters) == expected
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_settings_of_the_session_change_no_bytes(postgres: Postgres, path: str) -> None:
+    sql = (
+        "SELECT timestamptz '2024-06-01 10:00:00+00', date '2024-06-01', interval '1 day 02:00:00', "
+        r"0.1::float8 + 0.2::float8, '\x00ff'::bytea"
+    )
+    expected = rows(postgres, path, sql)
+    (database,) = postgres.run("SELECT current_database()")[0]
+    changed = {
+        "timezone": "'Asia/Shanghai'",
+        "datestyle": "'SQL, DMY'",
+        "intervalstyle": "iso_8601",
+        "extra_float_digits": "-5",
+        "bytea_output": "escape",
+        "client_encoding": "latin1",
+    }
+    try:
+        postgres.run(*(f"ALTER DATABASE {database} SET {name} = {value}" for name, value in changed.items()))
+        assert rows(postgres, path, sql) == expected
+        assert rows(postgres, path, "SELECT 'é'") == "é\n".encode()
+    finally:
+        postgres.run(*(f"ALTER DATABASE {database} RESET {name}" for name in changed))
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_csv_options(postgres: Postgres, path: str) -> None:
+    options = CSVFormat(delimiter=";", quote="'", null_value=r"\N")
+    assert rows(postgres, path, "SELECT NULL, 'a;b', 'it''s', ''", options) == b"\\N;'a;b';'it''s';\n"

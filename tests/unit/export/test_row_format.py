@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError
+from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat
+from airflow_provider_oss_resume.export.rows.value_text import json_value, text_of
+
+COLUMNS = ["a", "b"]
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+@given(texts, texts)
+def test_keys_come_back_from_csv(first: str, second: str) -> None:
+    row = CSVFormat().encode(COLUMNS, [first, second])
+    assert CSVFormat().key_of(COLUMNS, ["b", "a"], row) == (second, first)
+
+
+@given(texts, texts)
+def test_keys_come_back_from_json(first: str, second: str) -> None:
+    row = JSONLinesFormat().encode(COLUMNS, [first, second])
+    assert row.count(b"\n") == 1
+    assert JSONLinesFormat().key_of(COLUMNS, ["b", "a"], row) == (second, first)
+
+
+def test_numbers_of_json_keep_their_text_in_a_key() -> None:
+    assert JSONLinesFormat().key_of(COLUMNS, COLUMNS, b'{"a":1e22,"b":12345678901234567890}\n') == (
+        "1e22",
+        "12345678901234567890",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None),
+        (True, "t"),
+        (Decimal("1E+2"), "100"),
+        (Decimal("1.10"), "1.10"),
+        (1e22, "1e+22"),
+        (1.0, "1"),
+        (-0.0, "-0"),
+        (dt.datetime(2024, 6, 1, 12, tzinfo=dt.timezone(dt.timedelta(hours=2))), "2024-06-01 10:00:00+00"),
+        (dt.datetime(2024, 6, 1, 12, 0, 0, 120_000), "2024-06-01 12:00:00.12"),
+        (memoryview(b"\x00\xff"), "\\x00ff"),
+        ({"a": Decimal("1.5")}, '{"a": "1.5"}'),
+    ],
+)
+def test_texts_of_values(value: object, text: str | None) -> None:
+    assert text_of(value) == text
+
+
+def test_values_of_json() -> None:
+    values = {"d": Decimal("1.10"), "f": float("nan"), "t": dt.datetime(2024, 6, 1, tzinfo=dt.timezone.utc), "n": None}
+    assert json.dumps({name: json_value(value) for name, value in values.items()}) == (
+        '{"d": "1.10", "f": "NaN", "t": "2024-06-01T00:00:00+00:00", "n": null}'
+    )
+
+
+def test_a_type_without_a_text_says_what_to_do() -> None:
+    with pytest.raises(SourceError, match="cast it to text"):
+        text_of(object())
+
+
+@pytest.mark.parametrize(
+    "options", [{"delimiter": ""}, {"delimiter": "é"}, {"quote": ","}, {"null_value": "a,b"}, {"quote": "\n"}]
+)
+def test_bad_options(options: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError):
+        CSVFormat(**options)  # type: ignore[arg-type]

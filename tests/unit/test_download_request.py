@@ -1,0 +1,31 @@
+"""Where a download writes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_oss_resume.download import DownloadRequest
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+
+
+def path_of(path: str | Path, key: str = "a/b.csv") -> str:
+    return str(DownloadRequest("examplebucket", key, path).path)
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert path_of("~/b.csv") == f"{tmp_path}/b.csv"
+    assert path_of("~") == f"{tmp_path}/b.csv"
+
+
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for path in ("/dev/null", str(tmp_path / "pipe"), str(tmp_path / "link")):
+        with pytest.raises(ConfigurationError, match=f"path '{path}' is no regular file: write the path of a file"):
+            path_of(path)
+    (tmp_path / "file").write_bytes(b"")
+    assert path_of(tmp_path / "file") == f"{tmp_path}/file"
