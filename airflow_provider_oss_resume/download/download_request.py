@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,14 +59,23 @@ def file_path(path: str | os.PathLike[str], key: str) -> str:
     given, name = os.path.expanduser(os.fspath(path)), posixpath.basename(key)
     if not given:
         raise ConfigurationError("path is empty: write the path of the file to write")
-    if not given.endswith("/") and not os.path.isdir(given):
+    mode = _mode(given)
+    if not given.endswith("/") and not stat.S_ISDIR(mode):
         # The file gets its name by a rename, which would replace /dev/null by a file.
-        if os.path.exists(given) and not os.path.isfile(given):
+        if mode and not stat.S_ISREG(mode):
             raise ConfigurationError(f"path {given!r} is no regular file: write the path of a file")
         return given
     if name in ("", ".", ".."):
         raise ConfigurationError(f"path {given!r} is a folder, and key {key!r} has no file name: write the whole path")
     return os.path.join(given, name)
+
+
+def _mode(path: str) -> int:
+    """Return the mode of a file, 0 without one, by one look: another download may make the folder between two."""
+    try:
+        return os.stat(path).st_mode
+    except (OSError, ValueError):  # the latter for a null byte: opening the file says so
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

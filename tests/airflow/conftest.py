@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -142,6 +143,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SFTPServer]:
+    logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it says goodbye when pytest's log is closed already
     with closing(SFTPServer(tmp_path_factory.mktemp("sftp"))) as server:
         yield server
 

@@ -15,7 +15,6 @@ class FaultyProxy:
     """Forward HTTP requests to a local port.
 
     :ivar ranges: the range of each request that had one.
-    :ivar others: requests without a range.
     :ivar status: answered to requests for ranges in place of the store's reply; 0: none.
     :ivar other_status: answered to all other requests; 0: none.
     :ivar drop_after: bytes after which every second reply to a request for a range is cut; ``None``: none.
@@ -24,7 +23,6 @@ class FaultyProxy:
 
     def __init__(self, port: int) -> None:
         self.ranges: list[str] = []
-        self.others: list[str] = []
         self.status = 0
         self.other_status = 0
         self.drop_after: int | None = None
@@ -65,9 +63,7 @@ class FaultyProxy:
 
     def answer(self, call: BaseHTTPRequestHandler) -> None:
         wanted = call.headers.get("Range") or call.headers.get("x-ms-range")
-        if wanted is None:
-            self.others.append(f"{call.command} {call.path}")
-        else:
+        if wanted is not None:
             self.ranges.append(wanted)
         if status := self.status if wanted else self.other_status:
             call.send_response(status)

@@ -147,13 +147,12 @@ def test_a_directory_that_may_not_be_read_is_one_failure(store: Store) -> None:
 def test_googles_own_word_on_the_generation_makes_a_second_look_unnecessary(store: Store) -> None:
     store.write("generation.bin", content())
     with closing(store.open("generation.bin")) as opened:
-        store.proxy.others.clear()
-        read(opened, 0, PART)
-        assert store.proxy.others, "nothing proves which generation was read"
+        # Refused, not counted: gcsfs sends two requests for one look and does not wait for the slower one.
+        store.proxy.other_status = 403
+        with pytest.raises(ConfigurationError, match="may not be read"):
+            read(opened, 0, PART)
         store.proxy.added_headers = {"x-goog-generation": opened.fingerprint.tag}
-        store.proxy.others.clear()
-        read(opened, 0, PART)
-        assert store.proxy.others == []
+        assert read(opened, 0, PART) == content()[:PART]
 
 
 def test_an_object_that_is_replaced_while_it_is_read(store: Store) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,28 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
             path_of(path)
     (tmp_path / "file").write_bytes(b"")
     assert path_of(tmp_path / "file") == f"{tmp_path}/file"
+
+
+def test_a_folder_that_another_download_makes_meanwhile_is_no_device(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with appearing_and_vanishing(folder):
+        found = {path_of(folder) for _ in range(20_000)}
+    assert found == {str(folder), f"{folder}/b.csv"}
+
+
+@contextmanager
+def appearing_and_vanishing(folder: Path) -> Iterator[None]:
+    is_over = threading.Event()
+
+    def flip() -> None:
+        while not is_over.is_set():
+            folder.mkdir()
+            folder.rmdir()
+
+    thread = threading.Thread(target=flip)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
