@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from airflow_provider_oss_resume.exceptions import SourceError
 from airflow_provider_oss_resume.export.rows.row_source import Key, Write
@@ -101,23 +101,6 @@ class _OpenPart:
         return self.start.after(len(self.data), self.rows)
 
 
-@dataclass(slots=True)
-class _Outlet:
-    """Emit a part once it is known whether another follows: only the last part of an object may be small."""
-
-    emit: Callable[[RawPart], None]
-    held: RawPart | None = None
-
-    def put(self, part: RawPart) -> None:
-        self.release(is_last=False)
-        self.held = part
-
-    def release(self, *, is_last: bool) -> None:
-        if self.held is not None:
-            held, self.held = self.held, None
-            self.emit(replace(held, is_last=is_last))
-
-
 class Cutter:
     """Collect encoded rows and emit parts, cut between two rows.
 
@@ -142,7 +125,7 @@ class Cutter:
         self._limits = limits
         self._header = header
         self._key_of = key_of
-        self._outlet = _Outlet(emit)
+        self._emit = emit
         self._rows_before = 0
         self._part = self._open(start)
         self._taking = self._take()
@@ -197,18 +180,17 @@ class Cutter:
         return too_large or (limits.split_rows is not None and end.rows >= limits.split_rows)
 
     def _cut(self, *, full: bool) -> None:
+        """Emit the part before a row that is known, so whether the object ends with the part is known too."""
         part = self._part
-        self._outlet.put(self._closed())
-        if full:
-            self._outlet.release(is_last=True)
+        self._emit(self._closed(is_last=full))
         self._rows_before += part.rows
         self._part = self._open(Position(part.start.object_index + 1) if full else part.end())
 
-    def _closed(self) -> RawPart:
+    def _closed(self, *, is_last: bool) -> RawPart:
         part = self._part
         key = self._key_of(part.last_row) if self._key_of is not None and part.rows else None
         header_size = len(self._header) if part.start.number == 1 else 0
-        return RawPart(part.start, part.data, part.rows, header_size, key)
+        return RawPart(part.start, part.data, part.rows, header_size, key, is_last)
 
     def stop(self) -> int:
         """Take no more rows, and return how many were written."""
@@ -221,9 +203,6 @@ class Cutter:
         The last part is empty if the rows of an earlier try were all there is.
         """
         self.stop()
-        part = self._part
-        if part.rows or self._outlet.held is None:
-            if not part.rows and part.start.number == 1 and part.start.object_index > 0:
-                return  # the object before ended with the last row
-            self._outlet.put(self._closed())
-        self._outlet.release(is_last=True)
+        start = self._part.start
+        if self._part.rows or start.number > 1 or start.object_index == 0:  # else the object before ended with them
+            self._emit(self._closed(is_last=True))

@@ -55,6 +55,17 @@ def test_a_small_part_is_not_cut_off_before_a_large_row() -> None:
     assert [part.rows for part in parts] == [2, 1]
 
 
+def test_a_part_is_emitted_when_the_next_row_comes() -> None:
+    """Held back until the part after it is full too, it would be one more part in memory."""
+    parts: list[RawPart] = []
+    cutter = Cutter(Limits(MIN_PART_SIZE), HEADER, None, parts.append)
+    for number in range(3):
+        cutter.write(row(number, 60_000))
+    assert [(part.rows, part.is_last) for part in parts] == [(2, False)]
+    cutter.finish()
+    assert [(part.rows, part.is_last) for part in parts] == [(2, False), (1, True)]
+
+
 rows_of_any_size = st.lists(st.integers(0, 60_000), max_size=40)
 
 
