@@ -71,6 +71,11 @@ class SqlToOSSOperator(RerunningOperator):
     :param delimiter: CSV: the character between values.
     :param quote: CSV: the character around values that need it.
     :param null_value: CSV: what stands for NULL.
+    :param json_nulls: JSON Lines: ``write`` a NULL as null, or ``omit`` its name.
+    :param json_decimals: JSON Lines: write ``numeric`` as a ``string``, so that no reader loses digits, or as a
+        ``number`` with all its digits.
+    :param json_bigints: JSON Lines: write integers of 64 bits as a ``number``, or as a ``string``, because many
+        readers lose digits beyond 2^53.
     :param schema: Parquet: types of columns by name, as pyarrow writes them, such as ``{"id": "int64"}``. Others
         have the type that the database reports, or are strings.
     :param statistics: Parquet: which columns have a minimum and a maximum in each row group: those of ``order_by``
@@ -129,6 +134,9 @@ class SqlToOSSOperator(RerunningOperator):
         delimiter: str | None = None,
         quote: str = '"',
         null_value: str | None = None,
+        json_nulls: str = "write",
+        json_decimals: str = "string",
+        json_bigints: str = "number",
         schema: Mapping[str, str] | None = None,
         statistics: str = "key",
         statement_timeout: timedelta | float | None = None,
@@ -162,6 +170,9 @@ class SqlToOSSOperator(RerunningOperator):
         self.delimiter = theirs.or_ours("delimiter", delimiter)
         self.quote = quote
         self.null_value = theirs.or_ours("null_value", null_value)
+        self.json_nulls = json_nulls
+        self.json_decimals = json_decimals
+        self.json_bigints = json_bigints
         self.schema = schema
         self.statistics = statistics
         self.statement_timeout = statement_timeout

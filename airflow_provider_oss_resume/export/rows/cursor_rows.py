@@ -9,11 +9,12 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
-from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, RowFormat
+from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat, RowFormat
 from airflow_provider_oss_resume.export.rows.dialects import Connect, Database
+from airflow_provider_oss_resume.export.rows.json_lines_sql import around_for_lines
 from airflow_provider_oss_resume.export.rows.postgres_session import (
     Session,
     query_error,
@@ -23,7 +24,7 @@ from airflow_provider_oss_resume.export.rows.postgres_session import (
 from airflow_provider_oss_resume.export.rows.query import Query
 from airflow_provider_oss_resume.export.rows.row_source import Column, Key, Write
 from airflow_provider_oss_resume.export.rows.statement import require_query
-from airflow_provider_oss_resume.export.rows.value_text import json_value, texts_of
+from airflow_provider_oss_resume.export.rows.value_text import json_texts_of, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -137,25 +138,39 @@ class CursorRows:
         return int(self._one((f"SELECT count(*) FROM (\n{sql}\n) p", parameters)))
 
     def stream(self, write: Write, after: Key | None = None, until: Key | None = None) -> int | None:
-        names = self._names  # asked for before the cursor is open: many drivers allow one at a time
+        columns = self._columns  # asked for before the cursor is open: many drivers allow one at a time
         query = self._ordered(after, until) if self._query.order_by else self._around("")
-        with self._executed(query, self._text_types) as cursor:
+        with self._executed(self._by_server(query), self._text_types) as cursor:
             while rows := _fetched(cursor):
-                for row in self._encoded(names, rows):
+                for row in self._encoded(columns, rows):
                     write(row)
         return None
 
+    def _by_server(self, query: tuple[str, Any]) -> tuple[str, Any]:
+        """Return a query that has PostgreSQL write the lines of JSON, so that they are those of COPY."""
+        if self._session is None or not isinstance(self.row_format, JSONLinesFormat):
+            return query
+        sql, parameters = query
+        before, after = around_for_lines(self._columns, self.row_format)
+        return (before.replace("%", "%%") if parameters else before) + sql + after, parameters
+
     @cached_property
     def _text_types(self) -> frozenset[int]:
-        """Return the types that PostgreSQL sends as text; JSON tells numbers from text, and needs values."""
+        """Return the types that PostgreSQL sends as text."""
         if self._session is None or not isinstance(self.row_format, CSVFormat):
             return frozenset()
         return self._of_session(self._session.type_numbers)
 
-    def _encoded(self, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[bytes]:
+    def _encoded(self, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterator[bytes]:
         if isinstance(self.row_format, CSVFormat):
-            return self.row_format.encode_columns([texts_of(column) for column in zip(*rows, strict=True)])
-        return (self.row_format.encode(names, [json_value(value) for value in row]) for row in rows)
+            return self.row_format.encode_columns([texts_of(values) for values in zip(*rows, strict=True)])
+        if self._session is not None:
+            return (f"{line}\n".encode() for (line,) in rows)
+        lines = cast("JSONLinesFormat", self.row_format)
+        texts = [
+            json_texts_of(values, one.type, lines) for one, values in zip(columns, zip(*rows, strict=True), strict=True)
+        ]
+        return lines.encode_columns(self._names, texts)
 
     def _around(self, before: str, after: str = "") -> tuple[str, Any]:
         """Return the query, inside another one where ``before`` is given, and its parameters."""
