@@ -32,11 +32,14 @@ class Limits:
     :param first_part_size: bytes of the first part before compression; see :func:`part_size`.
     :param split_size: bytes of an object before compression, at most; ``None`` makes one object.
     :param split_rows: rows of an object, at most.
+    :param row_group: a part ends after a multiple of this many rows, however large it becomes, unless the object ends
+        or the row after it has an equal key.
     """
 
     first_part_size: int = FIRST_PART_SIZE
     split_size: int | None = None
     split_rows: int | None = None
+    row_group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +140,13 @@ class Cutter:
             raise SourceError(f"the result does not fit into {MAX_PART_NUMBER:,} parts: set split_size")
         limits = self._limits
         left = _NO_LIMIT if limits.split_size is None else limits.split_size - start.size
+        size = part_size(start.number, limits.first_part_size) if limits.row_group is None else _NO_LIMIT
+        rows_left = _NO_LIMIT if limits.split_rows is None else limits.split_rows - start.rows
         return _OpenPart(
             start,
             bytearray(self._header if start.number == 1 else b""),
-            size_limit=min(part_size(start.number, limits.first_part_size), left),
-            row_limit=_NO_LIMIT if limits.split_rows is None else limits.split_rows - start.rows,
+            size_limit=min(size, left),
+            row_limit=min(limits.row_group or _NO_LIMIT, rows_left),
         )
 
     def _take(self) -> Generator[None, bytes, None]:
@@ -163,11 +168,22 @@ class Cutter:
                     row = yield
             finally:  # the last row may have come
                 part.rows, part.last_row = rows, last_row
-            if self._may_cut_before(row):
+            if self._has_room_for_a_group(row):
+                part.row_limit += self._limits.row_group or 0
+            elif self._may_cut_before(row):
                 self._cut(full=self._is_object_full(row))
             else:
                 part.add(row)
                 row = yield
+
+    def _has_room_for_a_group(self, row: bytes) -> bool:
+        """Return whether another row group follows in the part: it is not full, and one like those before it fits."""
+        part, limits = self._part, self._limits
+        if limits.row_group is None or part.rows % limits.row_group or self._is_object_full(row):
+            return False
+        size, groups = len(part.data), part.rows // limits.row_group
+        most = part_size(part.start.number, limits.first_part_size)
+        return size < MIN_PART_SIZE or size + size // groups <= most
 
     def _may_cut_before(self, row: bytes) -> bool:
         if len(self._part.data) < MIN_PART_SIZE and not self._is_object_full(row):

@@ -80,7 +80,9 @@ def make_output(task: SqlToOSSOperator) -> Output:
             null_value=task.null_value or "",
         ),
         parquet=ParquetOptions(
-            schema=texts("schema", task.schema), statistics=text("statistics", task.statistics) or "key"
+            schema=texts("schema", task.schema),
+            statistics=text("statistics", task.statistics) or "key",
+            row_group_size=whole_number("row_group_size", task.row_group_size),
         ),
         json=JSONLinesFormat(task.json_nulls, task.json_decimals, task.json_bigints),
     )

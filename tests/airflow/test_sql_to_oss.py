@@ -216,6 +216,8 @@ def test_both_names_are_refused() -> None:
         ({"file_format": "parquet", "schema": "int64"}, "schema is 'int64'"),
         ({"file_format": "parquet", "schema": {"id": "int65"}}, "int65|needs the package pyarrow"),
         ({"statistics": "some"}, "statistics is 'some'"),
+        ({"file_format": "parquet", "row_group_size": 0}, "row_group_size is 0"),
+        ({"file_format": "parquet", "row_group_size": "many"}, "row_group_size is 'many'"),
         ({"json_nulls": "drop"}, "json_nulls is 'drop': use one of 'write', 'omit'"),
         ({"json_decimals": 5}, "json_decimals is 5"),
         ({"json_bigints": None}, "json_bigints is None"),
