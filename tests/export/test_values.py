@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import closing
 from typing import Any
 
@@ -105,6 +106,8 @@ def test_json_lines(postgres: Postgres, path: str, sql: str, expected: bytes) ->
         ("SELECT date '0044-03-15 BC' AS d", b'{"d":"0044-03-15 BC"}\n'),
         ("SELECT '{\"b\": 1}'::jsonb AS j, 'NaN'::numeric AS n", b'{"j":{"b": 1},"n":"NaN"}\n'),
         ("SELECT timestamptz '2024-06-01 12:00:00.12+02' AS t", b'{"t":"2024-06-01T10:00:00.12+00:00"}\n'),
+        ("SELECT timestamptz '0044-03-15 12:00:00 BC' AS t", b'{"t":"0044-03-15T12:00:00+00:00 BC"}\n'),
+        ("SELECT 1 AS oss_resume_row, 2 AS q", b'{"oss_resume_row":1,"q":2}\n'),
         ("SELECT time '12:00' AS t, timestamp '2024-06-01' AS u", b'{"t":"12:00:00","u":"2024-06-01T00:00:00"}\n'),
         ("SELECT 1.0::float8 AS f, 1e22::float8 AS g, '-0'::float8 AS h", b'{"f":1,"g":1e+22,"h":-0}\n'),
         ("SELECT ARRAY[1.10, NULL]::numeric[] AS a, ROW(1, 'x') AS r", b'{"a":[1.10,null],"r":{"f1":1,"f2":"x"}}\n'),
@@ -180,6 +183,19 @@ def json_rows(postgres: Postgres, path: str, sql: str, lines: JSONLinesFormat, p
         ("SELECT '10%%' WHERE 'ab' LIKE %s", ("a%",), b"10%\n"),
         ("SELECT %(name)s::text", {"name": "it's; --"}, b"it's; --\n"),
         ("SELECT ';' -- ;", None, b";\n"),
+        ("\ufeffSELECT 1", None, b"1\n"),
+        ("TABLE pg_am LIMIT 0", None, b""),
+        ("VALUES (1, 'a')", None, b"1,a\n"),
+        ("(SELECT 1) UNION ALL (SELECT 2)", None, b"1\n2\n"),
+        (
+            "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t",
+            None,
+            b"1\n2\n3\n",
+        ),
+        ("SELECT generate_series(1, 2)", None, b"1\n2\n"),
+        ("SELECT $tag$a;b--$tag$", None, b"a;b--\n"),
+        ("SELECT U&'\\0061;'", None, b"a;\n"),
+        ("SELECT %s::int[], %s::date", ([1, 2], dt.date(2024, 1, 2)), b'"{1,2}",2024-01-02\n'),
     ],
 )
 def test_statements(postgres: Postgres, path: str, sql: str, parameters: Any, expected: bytes) -> None:

@@ -21,7 +21,7 @@ from airflow_provider_oss_resume.export.rows.postgres_session import (
     settings_for,
     unfit_parameters,
 )
-from airflow_provider_oss_resume.export.rows.query import Query
+from airflow_provider_oss_resume.export.rows.query import Query, require_key_column
 from airflow_provider_oss_resume.export.rows.row_source import Column, Key, Write
 from airflow_provider_oss_resume.export.rows.statement import require_query
 from airflow_provider_oss_resume.export.rows.value_text import json_texts_of, texts_of
@@ -85,11 +85,7 @@ class CursorRows:
 
     def check_key(self) -> None:
         for name in self._query.order_by:
-            if (count := self._names.count(name)) != 1:
-                raise ConfigurationError(
-                    f"order_by names column {name!r}, and the result has {count} columns of that name; it has "
-                    f"{self._names}"
-                )
+            require_key_column(name, self._names)
         condition = " OR ".join(f"{name} IS NULL" for name in self._key_names(self._query.parameters))
         if self._one(self._around("SELECT count(*) FROM", f"WHERE {condition}")):
             raise ConfigurationError(
@@ -189,12 +185,15 @@ class CursorRows:
 
     def _values(self, key: Key, *, equal: bool) -> list[object]:
         """Return the values of a comparison with a key: each prefix of it, and the whole key for equality."""
-        whole = [
-            dt.date.fromisoformat(text) if kind == "date" else int(text)
-            for kind, text in zip(self._key_types, key, strict=True)
-        ]
+        whole = [self._value(kind, text) for kind, text in zip(self._key_types, key, strict=True)]
         prefixes = [whole[:length] for length in range(1, len(whole) + 1)]
         return [value for prefix in [*prefixes, *([whole] if equal else [])] for value in prefix]
+
+    def _value(self, kind: str, text: str) -> object:
+        if kind != "date":
+            return int(text)
+        # PostgreSQL takes the text of a date, also of one that Python does not have.
+        return text if self._session is not None else dt.date.fromisoformat(text)
 
     def _one(self, query: tuple[str, Any]) -> Any:
         with self._executed(query) as cursor:

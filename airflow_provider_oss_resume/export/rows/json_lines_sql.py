@@ -12,7 +12,6 @@ from airflow_provider_oss_resume.export.rows.row_source import Column
 
 _ONE_LINE = {"json": "jsonb", "json[]": "jsonb[]"}
 """A ``json`` value may hold line ends, and a ``jsonb`` value has none."""
-_ROW = "oss_resume_row"
 
 
 def around_for_lines(columns: Sequence[Column], lines: JSONLinesFormat) -> tuple[str, str]:
@@ -23,8 +22,8 @@ def around_for_lines(columns: Sequence[Column], lines: JSONLinesFormat) -> tuple
         pairs = ", ".join(f"{_name_literal(name)} || to_json({value})::text" for name, value in values.items())
         return f"SELECT '{{' || array_to_string(ARRAY[{pairs}], ',') || '}}' FROM (\n", "\n) AS q"
     row = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
-    # A column named like the alias would be taken for the row.
-    return f"SELECT row_to_json({_ROW})::text FROM (\nSELECT {row} FROM (\n", f"\n) AS q\n) AS {_ROW}"
+    # r.* is the row; r alone would be a column of that name where there is one.
+    return f"SELECT row_to_json(r.*)::text FROM (\nSELECT {row} FROM (\n", "\n) AS q\n) AS r"
 
 
 def around_for_columns(columns: Sequence[Column]) -> tuple[str, str]:

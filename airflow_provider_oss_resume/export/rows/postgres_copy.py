@@ -25,7 +25,7 @@ from airflow_provider_oss_resume.export.rows.postgres_session import (
     query_error,
     settings_for,
 )
-from airflow_provider_oss_resume.export.rows.query import Query
+from airflow_provider_oss_resume.export.rows.query import Query, require_key_column
 from airflow_provider_oss_resume.export.rows.row_source import Column, Key, Write
 from airflow_provider_oss_resume.export.rows.statement import require_query
 
@@ -89,16 +89,12 @@ class PostgresCopy:
                 )
 
     def _check_column(self, name: str) -> None:
-        found = [column for column in self._columns if column.name == name]
-        if len(found) != 1:
-            raise ConfigurationError(
-                f"order_by names column {name!r}, and the result has {len(found)} columns of that name; it has "
-                f"{self._names}"
-            )
-        kind = plain_type(found[0].type)
+        require_key_column(name, self._names)
+        type_name = self._columns[self._names.index(name)].type
+        kind = plain_type(type_name)
         if kind not in KEY_TYPES and not self._session.is_enum(kind):
             raise ConfigurationError(
-                f"order_by names column {name!r} of type {found[0].type}: equal values of that type may have different "
+                f"order_by names column {name!r} of type {type_name}: equal values of that type may have different "
                 "text; name another column, or cast it in the query"
             )
         if kind in _COLLATED and (collation := self._session.collation_of(self._sql, name)):
