@@ -56,6 +56,8 @@ def file_path(path: str | os.PathLike[str], key: str) -> str:
     :raises ConfigurationError: there is no path, it is a device or a pipe, or it is a folder and the key has no last
         segment.
     """
+    if not isinstance(path, (str, os.PathLike)) or "\0" in os.fspath(path):
+        raise ConfigurationError(f"path is {path!r:.60}: write the path of the file to write")
     given, name = os.path.expanduser(os.fspath(path)), posixpath.basename(key)
     if not given:
         raise ConfigurationError("path is empty: write the path of the file to write")
@@ -68,6 +70,21 @@ def file_path(path: str | os.PathLike[str], key: str) -> str:
     if name in ("", ".", ".."):
         raise ConfigurationError(f"path {given!r} is a folder, and key {key!r} has no file name: write the whole path")
     return os.path.join(given, name)
+
+
+def target_path(path: Any) -> Any:
+    """Return the path of a local file that a path or a ``file://`` URL names.
+
+    :raises ConfigurationError: it is a URL of another service, which would become a local folder ``s3:``.
+    """
+    scheme, found, rest = path.partition("://") if isinstance(path, str) else ("", "", "")
+    if not found or "/" in scheme:
+        return path
+    if scheme.lower() not in ("file", "local"):
+        raise ConfigurationError(
+            f"path {path!r:.80} is a URL of {scheme!r}: write the path of a local file, or use ResumableDownloadOperator"
+        )
+    return rest
 
 
 def _mode(path: str) -> int:
