@@ -82,7 +82,7 @@ def target_path(path: Any) -> Any:
         return path
     if scheme.lower() not in ("file", "local"):
         raise ConfigurationError(
-            f"path {path!r:.80} is a URL of {scheme!r}: write the path of a local file, or use ResumableDownloadOperator"
+            f"path {path!r:.80} is a URL of {scheme!r}: write a local path, or use ResumableDownloadOperator"
         )
     return rest
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_oss_resume.download import DownloadResult
     from airflow_provider_oss_resume.oss import OSSClient
 
+
 def remote_path(path: str) -> Any:
     """Return the ``ObjectStoragePath`` of a URL; ``None`` for a path or URL of a local file."""
     from airflow_provider_oss_resume.sources.local_path import is_local

@@ -103,7 +103,7 @@ def renderable(source: object) -> Any:
     """
     if isinstance(source, (list, tuple)):
         return [renderable(one) for one in source]
-    if isinstance(source, os.PathLike):
+    if isinstance(source, os.PathLike) and not hasattr(source, "fs"):  # an ObjectStoragePath of Airflow 2 warns
         return os.fspath(source)
     return str(source) if is_path(source) and not isinstance(source, str) else source
 
