@@ -101,6 +101,13 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
         """
         return self._type(path) == "file"
 
+    def isdir(self, path: str) -> bool:
+        """Return whether there is a bucket or a prefix.
+
+        :raises PermissionError: OSS does not say.
+        """
+        return self._type(path) == "directory"
+
     def _type(self, path: str) -> str | None:
         try:
             kind: str = self.info(path)["type"]

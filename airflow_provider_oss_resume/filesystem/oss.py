@@ -266,8 +266,12 @@ class OSSFileSystem(OSSListing):
         from fsspec.core import url_to_fs
 
         text = os.fspath(url) if isinstance(url, os.PathLike) else str(url)
-        if "://" not in text or text.startswith("oss://"):
+        if "://" not in text:
             return self, self._strip_protocol(text)
+        if text.startswith("oss://"):
+            # Not by fsspec's registry, where ossfs may have the name.
+            named = self._get_kwargs_from_urls(text).get("conn_id", self.conn_id)
+            return self if named == self.conn_id else type(self)(conn_id=named), self._strip_protocol(text)
         place: tuple[AbstractFileSystem, str] = url_to_fs(text)
         return place
 
