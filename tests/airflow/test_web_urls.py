@@ -18,4 +18,4 @@ def test_urls_that_differ_in_their_queries_are_all_found(tmp_path: Path) -> None
         found = list(selection.files())
     shown = f"{files.url}/download"
     assert found == [SelectedFile(shown, "download", 1), SelectedFile(f"{shown}#2", "download", 1)]
-    assert selection.source(found[1].location).uri == shown  # type: ignore[union-attr]
+    assert selection.source(found[1].location).uri == shown
