@@ -158,14 +158,6 @@ def _may_know_password(first: str, redirected: str) -> bool:
     return theirs.netloc == ours.netloc and theirs.scheme in (ours.scheme, "https")
 
 
-def shown_url(url: str) -> str:
-    """Return a URL for messages: without name, password, query and fragment."""
-    scheme, separator, rest = url.partition("://")
-    place = rest.partition("?")[0].partition("#")[0]
-    host, slash, path = place.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
-
-
 def validator_of(reply: OpenReply) -> str:
     """Return the strong ETag of a reply, or else the date of the last change."""
     etag = reply.headers.get("etag", "")

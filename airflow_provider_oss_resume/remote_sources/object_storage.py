@@ -20,9 +20,9 @@ from airflow_provider_oss_resume.exceptions import (
     TransportError,
 )
 from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of, locate
-from airflow_provider_oss_resume.remote_sources.http_requests import shown_url
 from airflow_provider_oss_resume.remote_sources.range_body import body_kind
 from airflow_provider_oss_resume.remote_sources.replied_range import ATTEMPTS, RepliedRange
+from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
 from airflow_provider_oss_resume.sources.part_body import BLOCK_SIZE
 from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint
 
