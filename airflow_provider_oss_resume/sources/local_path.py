@@ -36,6 +36,7 @@ def local_path(source: str | os.PathLike[str]) -> str:
     """
     text = os.fsdecode(source)  # a path-like object may hold bytes
     scheme, separator, rest = text.partition("://")
+    # Other text before :// is part of a file's name, such as "a b://c".
     if separator and scheme.isalnum():
         text = _path_of_url(text, scheme.lower(), rest)
     elif text.startswith(_FILE):
