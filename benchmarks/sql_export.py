@@ -214,7 +214,9 @@ def of_table(uri: str, rows: int, rounds: int) -> Iterator[Check]:
             _, before = measure(name, uri, {"BENCH_SQL": f"{SQL} WHERE id <= {ROWS}"})
             yield at_most(f"{what}, peak memory / {before:.0f} MB of {ROWS:,} rows", memory / before, "x", 1.15)
     seconds = statistics.median(measure(RESUME, uri)[0] for _ in range(rounds))
-    yield at_most(f"export of {rows:,} rows, resume at {ROWS // 2:,}: until the first new part is sent", seconds, "s", 1.5)
+    yield at_most(
+        f"export of {rows:,} rows, resume at {ROWS // 2:,}: until the first new part is sent", seconds, "s", 1.5
+    )
 
 
 def against_copy(name: str, uri: str, rounds: int) -> tuple[float, float, float]:

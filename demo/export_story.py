@@ -107,7 +107,9 @@ class ExportDemo(Demo):
 
     def _report_success(self, result: dict[str, Any]) -> None:
         self._result = result
-        self.screen.event("success", f"the CRC-64 of the object equals that of the bytes sent: {result['crc64']}", "green")
+        self.screen.event(
+            "success", f"the CRC-64 of the object equals that of the bytes sent: {result['crc64']}", "green"
+        )
 
     def _report(self) -> None:
         first, second = split_tries(self._oss.requests())
