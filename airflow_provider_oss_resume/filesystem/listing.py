@@ -102,6 +102,13 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
         """
         return self._type(path) == "file"
 
+    def isdir(self, path: str) -> bool:
+        """Return whether there is a bucket or a prefix.
+
+        :raises PermissionError: OSS does not say.
+        """
+        return self._type(path) == "directory"
+
     def expand_path(
         self, path: str | Sequence[str], recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
     ) -> list[str]:

@@ -169,16 +169,14 @@ class ObjectMethods(HookMethods):
         from airflow_provider_oss_resume.oss.operation import Operation
         from airflow_provider_oss_resume.upload.option_checks import require_texts
 
-        if not isinstance(method, str) or method.upper() not in _PRESIGNED:
+        verb = str(method).upper()
+        if verb not in _PRESIGNED:
             raise ConfigurationError(f"method is {method!r}: use {', '.join(_PRESIGNED)}")
         require_texts("headers", headers or {})
         bucket, name = self._locate(key, bucket_name)
-        seconds = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else expires_in
-        if isinstance(seconds, bool) or not isinstance(seconds, int):
-            raise ConfigurationError(f"expires_in is {expires_in!r:.60}: give seconds, or a timedelta")
-        operation = Operation(_PRESIGNED[method.upper()], method.upper(), bucket, name, headers=headers or {})
+        operation = Operation(_PRESIGNED[verb], verb, bucket, name, headers=headers or {})
         with self.get_client() as client:
-            return client.presign(operation, seconds)
+            return client.presign(operation, _seconds(expires_in))
 
     def get_tags(self, key: str, bucket_name: str | None = None) -> dict[str, str]:
         """Return the tags of an object."""
@@ -197,3 +195,11 @@ class ObjectMethods(HookMethods):
         bucket, name = self._locate(key, bucket_name)
         with self.get_client() as client:
             client.put_object_tagging(bucket, name, tags)
+
+
+def _seconds(value: object) -> int:
+    if isinstance(value, timedelta):
+        return int(value.total_seconds())
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"expires_in is {value!r:.60}: give seconds, or a timedelta")
+    return value
