@@ -96,7 +96,7 @@ def _walk(top: Location, base: str) -> Iterator[tuple[str, int | Unreadable]]:
 
 def _entries(directory: str, fs: Any) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = fs.ls(directory, detail=True)
-    fs.invalidate_cache()
+    fs.invalidate_cache()  # listings that stay in the cache would hold all names in memory
     return entries
 
 
