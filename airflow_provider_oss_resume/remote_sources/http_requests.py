@@ -18,7 +18,7 @@ from airflow_provider_oss_resume.exceptions import (
 from airflow_provider_oss_resume.oss.http.messages import HTTPRequest
 from airflow_provider_oss_resume.oss.http.transport import OpenReply, Transport
 from airflow_provider_oss_resume.remote_sources.replied_range import ATTEMPTS
-from airflow_provider_oss_resume.sources.source import Fingerprint
+from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint
 
 _REDIRECTS = 5
 _REDIRECTED = (301, 302, 303, 307, 308)
@@ -42,7 +42,7 @@ class FileDescription:
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of the file."""
         # A weak ETag and a date may stay the same while the bytes change (RFC 9110 section 8.8.1).
-        return Fingerprint(self.size, self.validator, strong=self.validator.startswith('"'))
+        return Fingerprint(self.size, self.validator or SIZE_ONLY, strong=self.validator.startswith('"'))
 
 
 class HTTPRequests:
@@ -99,9 +99,11 @@ class HTTPRequests:
     def open_range(self, description: FileDescription, first: int, end: int) -> OpenReply:
         """Return a reply with the bytes from ``first`` to ``end``, which is not included."""
         headers = {"Range": f"bytes={first}-{end - 1}"}
+        # Without one nothing can be asked for; SIZE_ONLY makes the upload read the file a second time.
         if description.validator:
             headers["If-Range"] = description.validator
         _, reply = self._get(description.url, headers)
+        # Compared too, because some servers ignore If-Range.
         same = validator_of(reply) == description.validator
         if reply.status == 206 and same and (_start(reply), _total(reply)) == (first, description.size):
             return reply
@@ -114,10 +116,11 @@ class HTTPRequests:
         raise self._error_of(reply)
 
     def _get(self, url: str, headers: Mapping[str, str]) -> tuple[str, OpenReply]:
+        # Compressed, the offsets of a range would be those of other bytes.
         wanted = {"Accept-Encoding": "identity", **self._headers, **headers}
-        origin = urlsplit(url).netloc
+        first = url
         for _ in range(_REDIRECTS):
-            if urlsplit(url).netloc != origin:  # as browsers and curl do: a password is not for another host
+            if not _may_know_password(first, url):
                 wanted = {name: value for name, value in wanted.items() if name.lower() != "authorization"}
             reply = self._transport.open(HTTPRequest("GET", url, wanted))
             if reply.status not in _REDIRECTED or "location" not in reply.headers:
@@ -152,12 +155,10 @@ class HTTPRequests:
         self._transport.close()
 
 
-def shown_url(url: str) -> str:
-    """Return a URL for messages: without name, password, query and fragment."""
-    scheme, separator, rest = url.partition("://")
-    place = rest.partition("?")[0].partition("#")[0]
-    host, slash, path = place.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+def _may_know_password(first: str, redirected: str) -> bool:
+    """Return whether a redirect stays with the host that the password is for, and keeps it encrypted on the way."""
+    ours, theirs = urlsplit(first), urlsplit(redirected)
+    return theirs.netloc == ours.netloc and theirs.scheme in (ours.scheme, "https")
 
 
 def validator_of(reply: OpenReply) -> str:

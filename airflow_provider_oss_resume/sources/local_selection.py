@@ -67,6 +67,7 @@ class LocalSelection:
 
     def _of_path(self, path: str) -> Iterator[SelectedFile | Unreadable]:
         root, pattern = split_glob(path)
+        # lexists(): a dead link called report[1].csv is that file, and no pattern for others.
         if pattern and not os.path.lexists(path):
             yield from self._of_pattern(path, root, pattern)
             return
@@ -90,6 +91,7 @@ class LocalSelection:
             log.warning("%r is read as a pattern, and no file matches it; no file has this name either", path)
 
     def _walk(self, walk: _Walk) -> Iterator[SelectedFile | Unreadable]:
+        # A stack of our own: a tree may be deeper than Python's recursion limit.
         pending = [_Directory(walk.root, "", 0)]
         while pending:
             directory = pending.pop()
@@ -108,7 +110,7 @@ class LocalSelection:
             if self._symlinks == "fail":
                 yield Unreadable(entry.path, f"{entry.path!r} is a symbolic link, and symlinks is 'fail'")
             return
-        if entry.is_dir():
+        if _is_directory(entry):
             if walk.deepest is None or directory.depth < walk.deepest:
                 yield from _enter(directory, entry, pending)
         elif (walk.regex is None or walk.regex.fullmatch(relative)) and self._names.accept(relative):
@@ -129,9 +131,20 @@ class _Directory:
     above: frozenset[tuple[int, int]] = field(default_factory=frozenset)
 
 
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself, or one that leads where this user may not look. It is reported like a file that cannot be
+        # read; raised here, the error would end the walk of its whole directory.
+        return False
+
+
 def _enter(directory: _Directory, entry: os.DirEntry[str], pending: list[_Directory]) -> Iterator[Unreadable]:
     above = directory.above
     if entry.is_symlink():
+        # A link to a directory above it, and a link back to one that a link has led to. Two links to one directory are
+        # no loop.
         real, here = os.path.realpath(entry.path), os.path.realpath(directory.path)
         if here == real or here.startswith(real.rstrip("/") + "/"):
             yield Unreadable(entry.path, f"{entry.path!r} is a link to a directory above it: a loop")

@@ -65,12 +65,26 @@ def _manifest_key(task: ResumableUploadOperator, bucket: str) -> str | None:
     return resolve_destination(given, bucket, "")[1] if given else None
 
 
-def if_empty_of(task: ResumableUploadOperator) -> str:
-    """Return what to do with an empty selection."""
+def if_empty_of(task: Any) -> str:
+    """Return what to do with an empty selection.
+
+    :param task: any operator with ``if_empty``.
+    """
     value = text("if_empty", task.if_empty) or "fail"
     if value not in IF_EMPTY:
         raise ConfigurationError(f"if_empty is {value!r:.60}: write 'fail', 'skip' or 'succeed'")
     return value
+
+
+def unused_by_one_file(task: ResumableUploadOperator) -> list[str]:
+    """Return the arguments for many files that a task with one file has: it writes no manifest, and no ``_SUCCESS``."""
+    given = {
+        "include": patterns("include", task.include),
+        "exclude": patterns("exclude", task.exclude),
+        "manifest_key": text("manifest_key", task.manifest_key),
+        "success_object": truth("success_object", task.success_object),
+    }
+    return [name for name, value in given.items() if value]
 
 
 def patterns(name: str, value: object) -> list[str]:

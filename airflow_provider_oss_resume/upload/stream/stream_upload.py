@@ -77,6 +77,7 @@ class StreamUpload:
     ) -> None:
         self._request = request
         self._resources_manager = resources
+        self._now = now
         self._start = StreamStart(new_checkpoint(request, endpoint, now()))
         self._layout = RecordedParts()
         self._sending: StreamSending | None = None
@@ -164,6 +165,7 @@ class StreamUpload:
             raise ConfigurationError(f"the note has {len(note.encode())} bytes: write at most {MAX_NOTE}")
         content = memoryview(data).cast("B")
         checksum = crc64(content)
+        # Only before the first part, which is what tells the uploads of the bucket apart.
         if self._sending is None and not self._start.checkpoint.upload_id:
             first = Part(self.next_number, len(content), "", checksum)
             self._start = adopt_lost(self._resources, self._request, self._start, first)
@@ -197,7 +199,7 @@ class StreamUpload:
         if old.upload_id and self._result is None:
             resources.call(lambda: abort_quietly(resources.client, old))
         resources.delete_checkpoint()
-        self._start = StreamStart(replace(new_checkpoint(self._request, old.endpoint, time.time()), owner=old.owner))
+        self._start = StreamStart(replace(new_checkpoint(self._request, old.endpoint, self._now()), owner=old.owner))
         self._result = None
 
     def tick(self) -> None:

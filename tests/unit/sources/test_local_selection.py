@@ -32,6 +32,15 @@ def problems(selection: LocalSelection) -> list[str]:
 ALL = {"a.csv", "b.txt", "deep/c.csv", "deep/er/d.csv", ".hidden/e.csv"}
 
 
+def test_an_empty_path_in_a_list_does_not_upload_the_working_directory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template that found nothing uploaded all files of the worker's directory, and the task was green."""
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigurationError, match="empty path"):
+        LocalSelection([folder / "top", ""])
+
+
 def test_a_directory_is_all_files_below_it(folder: Path) -> None:
     found = [one for one in LocalSelection([folder / "top"]).files() if isinstance(one, SelectedFile)]
     assert {one.relative: one.size for one in found} == {name: len(f"top/{name}") for name in ALL}
@@ -143,3 +152,11 @@ def test_what_cannot_work_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="symlinks is 'sometimes': write 'follow', 'skip' or 'fail'"):
         LocalSelection([folder], symlinks="sometimes")
     assert "no such file" in problems(LocalSelection([folder / "missing.csv"]))[0]
+
+
+def test_a_link_to_itself_is_unreadable_and_the_others_are_found(folder: Path) -> None:
+    top = folder / "top"
+    (top / "aa").symlink_to(top / "aa")
+    assert names(LocalSelection([top])) == ALL
+    (reason,) = problems(LocalSelection([top]))
+    assert str(top / "aa") in reason
