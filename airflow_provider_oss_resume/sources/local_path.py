@@ -1,4 +1,4 @@
-"""Read the ways to write the path of a local file; pure but for ``~``, which asks who the user is."""
+"""Read the forms in which the path of a local file can be written; pure, except that ``~`` needs the user's home."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class LocalSelection:
                 is_empty = False
                 yield one
         if is_empty:  # in a list nothing else would tell
-            log.warning("%r is read as a pattern, and no file matches it; no file has this name either", path)
+            log.warning("no file matches the pattern %r, and no file has this name", path)
 
     def _walk(self, walk: _Walk) -> Iterator[SelectedFile | Unreadable]:
         pending = [_Directory(walk.root, "", 0)]
