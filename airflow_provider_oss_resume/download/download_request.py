@@ -65,6 +65,7 @@ def file_path(path: str | os.PathLike[str], key: str) -> str:
         if mode and not stat.S_ISREG(mode):
             raise ConfigurationError(f"path {given!r} is no regular file: write the path of a file")
         return given
+    # These would be the folder itself or the one above it.
     if name in ("", ".", ".."):
         raise ConfigurationError(f"path {given!r} is a folder, and key {key!r} has no file name: write the whole path")
     return os.path.join(given, name)

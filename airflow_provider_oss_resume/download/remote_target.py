@@ -64,6 +64,7 @@ class RemoteParts:
 
     def kept_parts(self, version: ObjectVersion) -> dict[int, int]:
         """Return the CRC-64 of the ranges that an earlier try recorded for this version of the object."""
+        # By version: the ranges of another one are left alone until all are removed together.
         self._parts = f"{self._folder}/{version.etag}-{version.part_size}"
         with _as_target_error(self._folder):
             self._fs.makedirs(self._parts, exist_ok=True)
@@ -97,6 +98,7 @@ class RemoteParts:
         """
         names = [self._name(part) for part in PartPlan(version.size, version.part_size)] if version.size else []
         with _as_target_error(self._path):
+            # One range is no multipart copy: it is read and written once.
             if len(names) > 1 and self._merges(version):
                 self._fs.merge(self._path, names)
             else:
@@ -104,6 +106,7 @@ class RemoteParts:
         self.discard()
 
     def _merges(self, version: ObjectVersion) -> bool:
+        # fsspec names one protocol as a string, and several as a tuple; the first is its own name.
         protocols = self._fs.protocol if isinstance(self._fs.protocol, (tuple, list)) else (self._fs.protocol,)
         least = _SMALLEST_TO_MERGE.get(protocols[0])
         return hasattr(self._fs, "merge") and least is not None and version.part_size >= least

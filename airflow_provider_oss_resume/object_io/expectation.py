@@ -97,6 +97,7 @@ class Expectation:
                 yield found.key
 
     def _names(self, key: str) -> bool:
+        # fnmatchcase(): keys differ by case on every system.
         return fnmatchcase(key, self.key) if self.match == "wildcard" else bool(re.fullmatch(self.key, key))
 
     def _prefix(self) -> str:
@@ -104,9 +105,11 @@ class Expectation:
         if self.match == "wildcard":
             return _WILDCARD.split(self.key, maxsplit=1)[0]
         literal = _LITERAL.match(self.key)
+        # An alternative may begin in another way. Anywhere in the pattern: to find out where would need a parser.
         if "|" in self.key or literal is None:
             return ""
         end = literal.end()
+        # The character before such a quantifier may be missing: ab?c matches ac.
         optional = end < len(self.key) and self.key[end] in "?*{"
         return literal[0][:-1] if optional else literal[0]
 

@@ -56,6 +56,7 @@ def locate(url: str, conn_id: str | None) -> Location:
         path = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)
         return Location(_of_this_process(path.fs), path.path, shown)
     except Exception as error:  # noqa: BLE001 - whatever a filesystem raises when it is made
+        # Without its cause: the text of a foreign error may hold the URL and its password.
         raise _not_opened(shown, error, conn_id or _in_url(url)) from None
 
 

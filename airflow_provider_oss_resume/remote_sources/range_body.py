@@ -89,6 +89,7 @@ class BlockBody:
         if len(block) > end - first:
             shown = self._location.shown
             raise ConfigurationError(f"{shown}: its filesystem returns other bytes than the range asked for")
+        # By what came: a short block is continued by the next request.
         self._next += len(block)
         return block
 

@@ -84,6 +84,7 @@ def _walk(top: Location, base: str) -> Iterator[tuple[str, int | Unreadable]]:
             place = Location(top.fs, directory, f"{top.shown.partition('://')[0]}://{directory}")
             yield "", Unreadable(place.shown, str(error_of(place, error)))
             continue
+        # Listings that stay in the cache would hold all names in memory.
         top.fs.invalidate_cache()
         for entry in entries:
             name = str(entry["name"])
