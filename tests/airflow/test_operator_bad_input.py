@@ -80,7 +80,7 @@ ARGUMENTS: dict[str, tuple[dict[str, object], str]] = {
     "no threads": ({"max_concurrency": 0}, "max_concurrency is 0: it must be a whole number from 1 to 256"),
     "threshold": (
         {"multipart_threshold": "5368709121"},
-        "multipart_threshold is 5368709121: must be",
+        "multipart_threshold is 5368709121: it must be",
     ),
     "acl": ({"acl": "public"}, "unknown acl 'public': use one of default, private, public-read, public-read-write"),
     "storage class": ({"storage_class": "Glacier"}, "unknown storage_class 'Glacier': use one of Standard, IA"),
