@@ -34,6 +34,7 @@ MAX_NOTE = 64 * 1024
 
 _MD5_HEX = frozenset("0123456789ABCDEF")
 _NO_ETAG = "0" * 32  # packs like an MD5
+# A forged upload id or ETag with blanks or line ends must reach neither a URL nor a log line.
 _PLAIN = re.compile(r"[!-~]{1,1024}")
 _Record = TypeVar("_Record")
 
@@ -182,6 +183,7 @@ def _checked_content(text: str) -> dict[str, Any]:
 
 
 def _canonical(content: Mapping[str, Any]) -> str:
+    # One spelling: the digest is over it, and a store may hand the JSON back in another order.
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
@@ -194,9 +196,11 @@ _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "st
 
 def _typed(content: Any, record: type[_Record]) -> dict[str, Any]:
     """Return the plain fields of a record, each of its declared type."""
+    # f.type is text, because the modules of all records have postponed annotations.
     plain = {f.name: _TYPES[str(f.type)] for f in fields(record) if str(f.type) in _TYPES}  # type: ignore[arg-type]
     for name, types in plain.items():
         value = content[name]
+        # True is an int in Python, and no number of a checkpoint.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise TypeError(f"{name} is {value!r:.40}")
     return {name: content[name] for name in plain}

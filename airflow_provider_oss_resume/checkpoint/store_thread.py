@@ -70,6 +70,7 @@ class StoreThread:
         with self._changed:
             # Not a flag: an interrupt of the calling thread before start() would leave the flag set for ever.
             if self._thread is None or not self._thread.is_alive():
+                # Daemon: a store that hangs must not keep the process of a finished task alive.
                 self._thread = threading.Thread(target=self._run, name="oss-resume-store", daemon=True)
                 self._thread.start()
             self._calls.append(call)
@@ -121,6 +122,7 @@ class StoreCalls:
             settle(call, future)
         else:
             future = self._thread.submit(call)
+        # Also of a call that nobody waits for: a store that is down is told once, whoever notices.
         future.add_done_callback(self._note)
         return future
 

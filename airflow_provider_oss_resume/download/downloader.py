@@ -75,6 +75,7 @@ class Downloader:
                 result = self._download_version(request, target or LocalTarget(str(request.path)), cancel)
                 return replace(result, duration_s=self._clock() - started)
             except ObjectChangedError as error:
+                # Its checkpoint is discarded by now, so the next version starts from its first byte.
                 if not left:
                     raise
                 log.warning("the object changed while it was downloaded, starting again: %s", error)
@@ -89,6 +90,7 @@ class Downloader:
             info = run_watched(lambda: client.head_object(request.bucket, request.key), tick, client.cancel)
             _warn_if_encrypted(request, info)
             run = _Run(request, info, self._version(request, info), _SaveTimer(self._save_interval, self._clock))
+            # Read whole, because a file of the same size and of any time may have other bytes.
             if info.crc64 is not None and (crc := target.crc64(info.size)) == info.crc64:
                 log.info("%s holds the object already: nothing to download", request.path)
                 return run.result(crc, unchanged=True)

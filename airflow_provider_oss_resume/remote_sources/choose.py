@@ -127,5 +127,6 @@ def _with_login(url: str, conn_id: str | None) -> str:
     if not connection.login:
         return url
     scheme, _, rest = url.partition("://")
+    # Encoded, so that a password with @ or / ends where it should.
     login = f"{quote(connection.login, safe='')}:{quote(connection.password or '', safe='')}"
     return f"{scheme}://{login}@{rest}"

@@ -116,5 +116,6 @@ class OpenOSSObject:
             raise SourceError(f"{self.uri} cannot be read: {error}") from error
 
     def close(self) -> None:
+        # First: a thread that was left behind in a read would hold its connection open.
         self._client.cancel()
         self._client.close()

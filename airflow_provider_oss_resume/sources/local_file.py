@@ -64,6 +64,7 @@ class LocalRange:
 
     def read_into(self, buffer: memoryview) -> int:
         try:
+            # The slice ends the range: the next bytes belong to another part.
             count = os.preadv(self._descriptor, [buffer[: self._end - self._position]], self._position)
         except OSError as error:
             raise SourceError(f"file {self._path!r} cannot be read at byte {self._position}: {error}") from error
@@ -88,6 +89,7 @@ class OpenLocalFile:
             os.close(descriptor)
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise ConfigurationError(f"{path!r} is {kind}: give the path of one file")
+        # Files of /proc have size 0 and bytes all the same; the object would be empty.
         if status.st_size == 0 and self._has_bytes():
             os.close(descriptor)
             raise ConfigurationError(f"{path!r} has bytes but no size, like files of /proc: upload a copy of it")
@@ -102,6 +104,7 @@ class OpenLocalFile:
 
     def check_unchanged(self) -> None:
         status = self._status()
+        # By the descriptor the old file looks unchanged: only its path shows that there is a newer one.
         self._warn_if_replaced(status)
         now = self._fingerprint(status)
         if now != self.fingerprint:

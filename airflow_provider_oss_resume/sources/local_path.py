@@ -41,6 +41,7 @@ def local_path(source: str | os.PathLike[str]) -> str:
             f"source has the empty path {text!r}: write the path of a file; perhaps a template found nothing"
         )
     scheme, separator, rest = text.partition("://")
+    # Other text before :// is part of a file's name, such as "a b://c".
     if separator and scheme.isalnum():
         text = _path_of_url(text, scheme.lower(), rest)
     elif text.startswith(_FILE):

@@ -68,6 +68,7 @@ class LocalSelection:
 
     def _of_path(self, path: str) -> Iterator[SelectedFile | Unreadable]:
         root, pattern = split_glob(path)
+        # lexists(): a dead link called report[1].csv is that file, and no pattern for others.
         if pattern and not os.path.lexists(path):
             yield from self._of_pattern(path, root, pattern)
             return
@@ -95,6 +96,7 @@ class LocalSelection:
             log.warning("%r is read as a pattern, and no file matches it; no file has this name either", path)
 
     def _walk(self, walk: _Walk) -> Iterator[SelectedFile | Unreadable]:
+        # A stack of our own: a tree may be deeper than Python's recursion limit.
         pending = [_Directory(walk.root, "", 0)]
         while pending:
             directory = pending.pop()
@@ -152,6 +154,8 @@ def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
 def _enter(directory: _Directory, entry: os.DirEntry[str], pending: list[_Directory]) -> Iterator[Unreadable]:
     above = directory.above
     if entry.is_symlink():
+        # A link to a directory above it, and a link back to one that a link has led to. Two links to one directory are
+        # no loop.
         real, here = os.path.realpath(entry.path), os.path.realpath(directory.path)
         if here == real or here.startswith(real.rstrip("/") + "/"):
             yield Unreadable(entry.path, f"{entry.path!r} is a link to a directory above it: a loop")

@@ -103,6 +103,7 @@ class FileSpool:
         written = 0
         try:
             while written < read:
+                # Unbuffered, so that a full disk is reported here; such a write may take a part of the bytes.
                 written += self._file.write(self._block[written:read]) or 0
         except OSError as error:
             self._file.close()
@@ -114,6 +115,7 @@ class FileSpool:
         with self._file:
             if not self.count:
                 return memoryview(b"")
+            # The mapping keeps the file, which has no name, after its descriptor is closed.
             return memoryview(mmap.mmap(self._file.fileno(), self.count, access=mmap.ACCESS_READ))
 
     def _no_room(self, error: OSError) -> SpoolError:

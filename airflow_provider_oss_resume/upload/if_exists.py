@@ -57,6 +57,7 @@ def checksums(source: OpenSource, size: int) -> tuple[str, int]:
 
 def is_same(source: OpenSource, size: int, found: ObjectInfo) -> bool:
     """Return whether an object has size and CRC-64 of the source; reads the source where the sizes agree."""
+    # Size first: the source is read only where the CRC-64 can still be equal.
     if found.size != size or found.crc64 is None:
         return False
     return checksum(source, PartPlan(size, max(1, size)), new_buffer(size), lambda: None) == found.crc64

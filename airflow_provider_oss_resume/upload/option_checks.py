@@ -100,6 +100,7 @@ def require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 def require_traffic_limit(limit: object) -> None:
     """Refuse a limit that is out of the bounds of OSS."""
+    # The lower bound of the newer documents: a service with the older one (819,200) refuses the first request.
     legal = isinstance(limit, int) and _MIN_TRAFFIC_LIMIT <= limit <= _MAX_TRAFFIC_LIMIT
     if not legal:
         raise ConfigurationError(
@@ -171,6 +172,7 @@ def _require_json(name: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ConfigurationError(f"{name} is {value!r:.60}: give a mapping")
     try:
+        # NaN is no JSON, and OSS would refuse the callback with the request that completes the object.
         length = len(json.dumps(dict(value), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{name} cannot be written as JSON ({error}): use strings and numbers") from None
@@ -180,6 +182,7 @@ def _require_json(name: str, value: object) -> Mapping[str, Any]:
 
 
 def _read_limit(text: str) -> None:
+    # At most nine digits: int() of a text of thousands raises ValueError, or takes long.
     require_traffic_limit(int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text)
 
 

@@ -97,6 +97,7 @@ class UploadRequest:
         if self.master_key is not None:
             self._require_encryptable()
         self._apply_if_exists()
+        # Either says so: the request of a path, or a LocalFile that was made with check_times=False.
         if not (self.check_times and getattr(self.source, "check_times", True)):
             self._require_comparable()
         require_between("max_concurrency", self.max_concurrency, 1, MAX_CONCURRENCY)
@@ -232,5 +233,6 @@ def _require_kinds(request: UploadRequest) -> None:
 
 def require_between(name: str, value: object, least: int, most: int) -> None:
     """Raise :class:`ConfigurationError` unless a value is a whole number within bounds."""
+    # True is an int: max_concurrency=True would be one part at a time.
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ConfigurationError(f"{name} is {value!r}: must be a whole number from {least} to {most}")

@@ -133,7 +133,9 @@ def test_a_lost_file_of_the_pair_starts_the_download_again(target: Target, lost:
     assert result.parts_reused == 0
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"sha256": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"sha256": 1}', "\x00", "[" * 100_000], ids=lambda it: it[:9]
+)
 def test_a_damaged_checkpoint_starts_the_download_again(target: Target, text: str) -> None:
     body = target.put()
     target.fail_after(3)

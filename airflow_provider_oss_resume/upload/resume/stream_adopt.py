@@ -55,6 +55,7 @@ def _may_be_ours(candidate: Candidate, first: Part, *, is_retry: bool) -> bool:
         return False
     theirs = next((part for part in candidate.parts if part.number == first.number), None)
     if theirs is None:
+        # On a first try such an upload is another client's, of unknown content.
         return is_retry or not candidate.parts
     return (theirs.size, theirs.crc64) == (first.size, first.crc64)
 

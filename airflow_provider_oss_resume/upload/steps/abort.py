@@ -33,6 +33,7 @@ def abort_in_time(client: OSSClient, upload: Upload) -> None:
 
     :param client: not cancelled.
     """
+    # A fork: the request is cut after the timeout, and the caller's client goes on.
     with client.fork() as own:
         thread = threading.Thread(target=abort_quietly, args=(own, upload), name="oss-resume-abort", daemon=True)
         thread.start()

@@ -85,6 +85,7 @@ class WriteAhead:
         """Begin a write for all parts that wait."""
         began, numbers, self._waiting = self._clock(), self._waiting, []
         self._current = _Write(self._write(), numbers, began)
+        # Otherwise its parts would wait for the next tick.
         self._current.future.add_done_callback(lambda _: self._wake())
         if not self._current.is_running:  # there is no store
             self._let_go(numbers)
