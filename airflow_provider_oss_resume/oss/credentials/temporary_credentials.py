@@ -57,7 +57,6 @@ def parse_time(value: object) -> datetime | None:
 
 def service_time(headers: Mapping[str, str], local: datetime) -> datetime:
     """Return the time in the ``Date`` header, or the local time without one."""
-    # parsedate_to_datetime raises any of these, depending on where the text stops being a date.
     with suppress(ValueError, TypeError, OverflowError, IndexError):
         sent = parsedate_to_datetime(headers.get("date", ""))
         return sent if sent.tzinfo else sent.replace(tzinfo=timezone.utc)
