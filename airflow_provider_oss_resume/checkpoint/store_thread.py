@@ -146,7 +146,8 @@ class StoreCalls:
         if error is None:
             self._warned = False
         elif not isinstance(error, UploadCancelled):
-            self._warn(f"{type(error).__name__}: {error}")
+            # The first line: errors of a database repeat the statement and the whole text of the checkpoint.
+            self._warn(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
 
     def _warn(self, what: str) -> None:
         if not self._warned:

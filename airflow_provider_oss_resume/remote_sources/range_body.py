@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
@@ -66,7 +67,8 @@ class FileBody:
         return bytes(self._file.read(most))
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(Exception):  # of a connection that is lost
+            self._file.close()
 
 
 class BlockBody:

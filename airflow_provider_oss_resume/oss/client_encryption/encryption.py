@@ -128,8 +128,8 @@ class KMSMasterKey:
     :param decrypt: sends ciphertext to the service and returns the bytes.
     """
 
-    encrypt: Callable[[bytes], bytes]
-    decrypt: Callable[[bytes], bytes]
+    encrypt: Callable[[bytes], bytes] = field(repr=False)  # a partial() shows its arguments
+    decrypt: Callable[[bytes], bytes] = field(repr=False)
     description: str = ""
     wrap_algorithm: str = "KMS/ALICLOUD"
 
