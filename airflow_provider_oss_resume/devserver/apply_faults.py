@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from airflow_provider_oss_resume.devserver.auth.authentication import Authenticator, security_token
 from airflow_provider_oss_resume.devserver.errors import OSSError
-from airflow_provider_oss_resume.devserver.faults.plan import FaultKind, FaultMoment, FaultRule
+from airflow_provider_oss_resume.devserver.faults.plan import FaultKind, FaultMoment, FaultPlan, FaultRule
 from airflow_provider_oss_resume.devserver.http.call import Call
 from airflow_provider_oss_resume.devserver.http.reply import Reply
 
@@ -18,7 +16,7 @@ class ResetConnection(Exception):
     """Ask for the TCP connection to be reset instead of a reply."""
 
 
-async def before_operation(call: Call, authenticator: Authenticator) -> Reply | None:
+async def before_operation(call: Call, plan: FaultPlan, authenticator: Authenticator) -> Reply | None:
     """Apply what comes before the operation; a returned reply replaces the operation."""
     fault = call.fault
     if fault is None:
@@ -30,19 +28,19 @@ async def before_operation(call: Call, authenticator: Authenticator) -> Reply | 
         await call.body.drain(_bytes_before_reset(call, fault))
         raise ResetConnection
     if fault.kind is FaultKind.DELAY and fault.when is FaultMoment.BEFORE:
-        await asyncio.sleep(fault.seconds)
+        await plan.delay(fault.seconds)
     _prepare(call, fault, authenticator)
     return None
 
 
-async def after_operation(fault: FaultRule | None) -> None:
+async def after_operation(fault: FaultRule | None, plan: FaultPlan) -> None:
     """Apply what comes between the operation and its reply."""
     if fault is None:
         return
     if fault.kind is FaultKind.DROP_REPLY:
         raise ResetConnection
     if fault.kind is FaultKind.DELAY and fault.when is not FaultMoment.BEFORE:
-        await asyncio.sleep(fault.seconds)
+        await plan.delay(fault.seconds)
 
 
 def _prepare(call: Call, fault: FaultRule, authenticator: Authenticator) -> None:

@@ -113,7 +113,7 @@ class ObjectService:
 
     async def _perform(self, exchange: Exchange) -> Reply:
         call = exchange.call = self._call(exchange)
-        replaced = await before_operation(call, self._authenticator)
+        replaced = await before_operation(call, self._plan, self._authenticator)
         if replaced is not None:
             return replaced
         self._check_bucket(call.request.bucket, call.request.operation)
@@ -128,7 +128,7 @@ class ObjectService:
             reply = await OPERATIONS[call.request.operation](call)
         finally:
             # After an error too: a fault that is planned for this moment must not stay unfired.
-            await after_operation(call.fault)
+            await after_operation(call.fault, self._plan)
         return traffic_limit.limited(reply, rate, call.body.pace.delayed)
 
     def _call(self, exchange: Exchange) -> Call:

@@ -14,8 +14,8 @@ from airflow_provider_oss_resume.oss import Credentials, OSSClient
 
 NAME = "examplebucket"
 PART_SIZE = 256 * 1024
-# Long enough for a kill to land between two parts, whatever else the machine does.
 SECONDS_A_PART = 0.4
+"""Long enough to strike between two parts; on a machine with other work, only :func:`hold_completion` is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ def slow_parts(
     """Make each part of an object, or those with some numbers, take a moment."""
     delay = FaultRule(FaultKind.DELAY, operation="UploadPart", key=key, count=None, seconds=seconds)
     server.plan(*(replace(delay, part_number=number) for number in numbers))
+
+
+def hold_completion(server: DevServer, key: str) -> None:
+    """Let no upload of an object complete until ``clear_faults``, so that none ends before it is struck."""
+    server.plan(FaultRule(FaultKind.DELAY, operation="CompleteMultipartUpload", key=key, count=None, seconds=3600))
 
 
 def parts_held(server: DevServer, key: str) -> list[int]:

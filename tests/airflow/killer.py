@@ -52,6 +52,8 @@ def task_process(airflow: AirflowStack) -> int:
 class Killer:
     """Signals the task of the newest run when so many parts of an object are in the bucket.
 
+    The upload cannot complete before the signal. All faults end with it.
+
     :param also: what else happens right after the signal, before anybody retries.
     """
 
@@ -74,6 +76,7 @@ class Killer:
         self._thread = threading.Thread(target=self._watch, name="killer")
 
     def __enter__(self) -> Killer:  # noqa: PYI034 - Self is not in Python 3.10
+        bucket.hold_completion(self._oss, self._source.key)
         self._thread.start()
         return self
 
@@ -95,3 +98,4 @@ class Killer:
         os.kill(task_process(self._airflow), self._number)
         self.held = held
         self._also()
+        self._oss.clear_faults()

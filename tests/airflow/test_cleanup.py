@@ -128,6 +128,7 @@ def test_beside_a_running_upload(cases: Cases, oss: DevServer, tmp_path: Path) -
     source = bucket.write_source(tmp_path, "clean/running.bin", 12)
     begin(oss, "clean/running.bin", 30)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     with bucket.client(oss) as client:
         request = UploadRequest(source.path, bucket.NAME, source.key, bucket.PART_SIZE, 1, 0, adopt_uploads=False)
         upload = threading.Thread(target=lambda: Uploader(client).upload(request))
@@ -135,6 +136,7 @@ def test_beside_a_running_upload(cases: Cases, oss: DevServer, tmp_path: Path) -
         while not bucket.parts_held(oss, source.key)[2:]:
             time.sleep(0.02)
         cases.run_conf("cleanup", {"prefix": "clean/running"})
+        oss.clear_faults()
         upload.join()
     assert bucket.stored_sha256(oss, source.key) == source.sha256
     assert left(oss, "clean/running") == []

@@ -40,6 +40,7 @@ def test_marked_failed_while_running(
 ) -> None:
     source = bucket.write_source(tmp_path, "marked.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     run = scheduled("by_auto").trigger(source)
     run.until_held(oss, source, 4)
     pid = run.pid()
@@ -66,6 +67,7 @@ def test_the_whole_run_is_cleared_while_running(
     """The checkpoint is an XCom of an EmptyOperator, which is cleared with the rest and yet keeps it."""
     source = bucket.write_source(tmp_path, "cleared.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     run = scheduled("by_xcom").trigger(source)
     run.until_held(oss, source, 8)
     pid = run.pid()
@@ -86,6 +88,7 @@ def test_sigterm_to_the_supervisor(scheduled: Callable[[str], Scheduled], oss: D
     """What a pod or a systemd unit does when it is stopped: the try must not end in success half-way."""
     source = bucket.write_source(tmp_path, "supervisor.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     run = scheduled("by_auto").trigger(source)
     held = run.until_held(oss, source, 8)
     pid = run.pid()

@@ -54,6 +54,7 @@ def said(run: Scheduled, text: str) -> bool:
 def source(oss: DevServer, tmp_path: Path) -> bucket.SourceFile:
     source = bucket.write_source(tmp_path, f"groups/{tmp_path.name}.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     return source
 
 

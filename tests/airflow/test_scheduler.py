@@ -46,10 +46,12 @@ def wait_for_success(stack: AirflowStack, run_id: str) -> TaskState:
 def test_a_killed_upload_resumes(stack: AirflowStack, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "killed-once.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     trigger(stack, source, "killed_once")
 
     held = kill_task_with_parts(stack, oss, source.key, "killed_once", PARTS // 2)
     assert stack.variables(), "the checkpoint stands before the first part is sent"
+    oss.clear_faults()
     assert wait_for_success(stack, "killed_once").try_number == 2
     assert bucket.stored_sha256(oss, source.key) == source.sha256
     assert stack.variables() == []
@@ -73,11 +75,13 @@ def test_a_killed_upload_resumes(stack: AirflowStack, oss: DevServer, tmp_path: 
 def test_an_upload_killed_twice_resumes_twice(stack: AirflowStack, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "killed-twice.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     trigger(stack, source, "killed_twice")
 
     first = kill_task_with_parts(stack, oss, source.key, "killed_twice", PARTS // 3)
     stack.wait(lambda: stack.task("killed_twice", "upload").try_number == 2, "second try", 120)
     second = kill_task_with_parts(stack, oss, source.key, "killed_twice", 2 * PARTS // 3)
+    oss.clear_faults()
 
     assert wait_for_success(stack, "killed_twice").try_number == 3
     assert bucket.stored_sha256(oss, source.key) == source.sha256

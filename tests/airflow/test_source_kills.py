@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
+from airflow_provider_oss_resume.devserver import DevServer
 from demo.versions import AIRFLOW_3
 from tests.airflow import azurite, bucket, gcs, sftp
 from tests.airflow.s3 import S3Server
@@ -28,7 +28,8 @@ def killed_and_resumed(
     """Upload with kills in the middle; return the numbers of the parts that the bucket took, one for each time."""
     this = SourceTry(oss.url, source, f"kills/{folder.name}.bin", str(folder / "upload.ckpt"))
     for kill in range(1, kills + 1):
-        oss.plan(*slow_and_never_complete(this.key))
+        bucket.slow_parts(oss, this.key, seconds=0.3)
+        bucket.hold_completion(oss, this.key)
         child = this.start(connections)
         deadline = time.monotonic() + 90
         while len(bucket.parts_held(oss, this.key)) < 3 * kill:
@@ -44,12 +45,6 @@ def killed_and_resumed(
     assert bucket.unfinished_uploads(oss, this.key) == []
     assert not Path(this.checkpoint).exists()
     return bucket.parts_held(oss, this.key)
-
-
-def slow_and_never_complete(key: str) -> list[FaultRule]:
-    """Return faults that leave a while to kill in. No upload completes before the kill, however late that comes."""
-    slow = FaultRule(FaultKind.DELAY, operation="UploadPart", key=key, count=None, seconds=0.3)
-    return [slow, FaultRule(FaultKind.DELAY, operation="CompleteMultipartUpload", key=key, count=None, seconds=3600)]
 
 
 def assert_little_was_sent_again(sent: list[int], kills: int = 1) -> None:

@@ -131,11 +131,13 @@ def test_the_factory_resumes_after_sigkill(
 ) -> None:
     source = bucket.write_source(tmp_path, "in-group.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     with begin("in_group", source) as run:
         task = run.task_pid("one.upload")
         run.until_held(oss, source, PARTS // 3)
         where = run.airflow.query("select task_id, key from xcom where run_id = ?", run.run_id)
         os.kill(task, signal.SIGKILL)
+        oss.clear_faults()
         run.wait()
         assert run.state("one.upload") == ("success", 2)
     assert [task for task, key in where if is_store_key(key)] == ["one.checkpoint"]

@@ -79,13 +79,15 @@ def wake_both(run: Run, task: int) -> None:
 def test_a_zombie_woken_while_the_next_try_is_at_work(night: Night, oss: DevServer, tmp_path: Path, store: str) -> None:
     source = bucket.write_source(tmp_path, f"zombie-{store}.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     with night.begin(store, source) as run:
         held = run.until_held(oss, source, PARTS // 4)
         zombie = stop_both(run)
         with night.second(run) as second:
             wait_for(lambda: second.said("resume:"), "second try")
             wake_both(run, zombie)
-        wait_for(lambda: not is_alive(zombie), "end of the zombie", 20)
+            wait_for(lambda: not is_alive(zombie), "end of the zombie", 20)
+            oss.clear_faults()
         run.wait()
         night.check(run, second, source)
     assert held
@@ -97,6 +99,7 @@ def test_a_zombie_whose_time_is_up_does_not_fail_the_next_try(night: Night, oss:
     """The timeout strikes it in the moment it wakes, which is no error of ours, and Airflow 2 would note it."""
     source = bucket.write_source(tmp_path, "zombie-time.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     with night.begin("timeout", source) as run:
         run.until_held(oss, source, PARTS // 4)
         zombie = stop_both(run)
@@ -104,7 +107,8 @@ def test_a_zombie_whose_time_is_up_does_not_fail_the_next_try(night: Night, oss:
         with night.second(run) as second:
             wait_for(lambda: second.said("resume:"), "second try")
             wake_both(run, zombie)
-        wait_for(lambda: not is_alive(zombie), "end of the zombie", 20)
+            wait_for(lambda: not is_alive(zombie), "end of the zombie", 20)
+            oss.clear_faults()
         run.wait()
         night.check(run, second, source)
     assert run.said("a newer try runs in place of this one"), run.output
@@ -113,9 +117,11 @@ def test_a_zombie_whose_time_is_up_does_not_fail_the_next_try(night: Night, oss:
 def test_a_zombie_woken_after_all_is_done(night: Night, oss: DevServer, tmp_path: Path) -> None:
     source = bucket.write_source(tmp_path, "zombie-late.bin", PARTS)
     bucket.slow_parts(oss, source.key)
+    bucket.hold_completion(oss, source.key)
     with night.begin("variable", source) as run:
         run.until_held(oss, source, PARTS // 4)
         zombie = stop_both(run)
+        oss.clear_faults()
         with night.second(run) as second:
             pass
         completed = len(oss.requests("CompleteMultipartUpload"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,17 @@ def test_a_delay(server: DevServer, wire: Wire, when: FaultMoment) -> None:
     start = time.monotonic()
     assert wire.send("PUT", "key", body=b"x").status == 200
     assert time.monotonic() - start >= 0.3
+
+
+@pytest.mark.parametrize("when", [FaultMoment.BEFORE, FaultMoment.AFTER])
+def test_a_delay_ends_when_the_plan_is_cleared(server: DevServer, wire: Wire, when: FaultMoment) -> None:
+    server.plan(FaultRule(FaultKind.DELAY, "PutObject", seconds=3600, when=when))
+    with ThreadPoolExecutor(1) as threads:
+        put = threads.submit(wire.send, "PUT", "key", body=b"x")
+        while server.unfired():
+            assert not put.done()
+        server.clear_faults()
+        assert put.result(60).status == 200
 
 
 def test_a_slow_reader(server: DevServer, wire: Wire) -> None:

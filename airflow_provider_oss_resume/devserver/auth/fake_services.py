@@ -8,7 +8,6 @@ CredentialsURI.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -124,7 +123,7 @@ class FakeCredentialServices:
         status, code, content = 200, "", object()
         try:
             if fault is not None and fault.kind is FaultKind.DELAY:
-                await asyncio.sleep(fault.seconds)
+                await self._plan.delay(fault.seconds)
             elif fault is not None:
                 raise RPCError(fault.status, fault.code, fault.message)
             content = await act(request)

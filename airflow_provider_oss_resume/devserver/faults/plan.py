@@ -8,9 +8,11 @@ requests get the same faults in every run.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -179,6 +181,7 @@ class FaultPlan:
 
     def __init__(self, rules: Iterable[FaultRule] = (), operations: Collection[str] = ()) -> None:
         self._operations = operations
+        self._cleared = asyncio.Event()
         self.faults: list[PlannedFault] = []
         self.add(rules)
 
@@ -199,8 +202,18 @@ class FaultPlan:
                 raise ValueError(f"operation {rule.operation!r} does not exist: use one of {known}")
 
     def clear(self) -> None:
-        """Remove all rules."""
+        """Remove all rules, and end the delays that are under way."""
         self.faults = []
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def delay(self, seconds: float) -> None:
+        """Wait so long, or until the plan is cleared.
+
+        A test can so hold a request until it has seen what it waits for, however slow the machine is.
+        """
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._cleared.wait(), seconds)
 
     def take(
         self,
