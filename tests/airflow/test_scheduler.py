@@ -14,8 +14,10 @@ import pytest
 from airflow_provider_oss_resume.devserver import DevServer
 from demo.stack import AirflowStack, TaskState
 from tests.airflow import bucket
+from tests.airflow.background import is_alive
 
-PARTS = 24
+PARTS = 120
+"""Twelve seconds of slow parts, of which only the first are waited for."""
 CONCURRENCY = 4
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.on_cluster]
@@ -25,14 +27,19 @@ def trigger(stack: AirflowStack, source: bucket.SourceFile, run_id: str) -> None
     stack.run(f"dags trigger upload_file --run-id {run_id} --conf {shlex.quote(json.dumps(source.conf))}")
 
 
+def running_process(stack: AirflowStack, run_id: str) -> int:
+    """Return the process of the running task; 0: it does not run."""
+    task = stack.task(run_id, "upload")
+    return task.pid if task.state == "running" and task.pid and is_alive(task.pid) else 0
+
+
 def kill_task_with_parts(stack: AirflowStack, oss: DevServer, key: str, run_id: str, parts: int) -> list[int]:
     """SIGKILL the task's process when so many parts are in the bucket; return those the bucket held just before."""
     stack.wait(lambda: len(bucket.parts_held(oss, key)) >= parts, f"{parts} parts in the bucket", 120)
-    task = stack.task(run_id, "upload")
-    assert task.state == "running"
-    assert task.pid
+    # The second of two kills meets a bucket that holds so many parts before its try has begun.
+    stack.wait(lambda: running_process(stack, run_id), "running task", 120)
     held = bucket.parts_held(oss, key)
-    os.kill(task.pid, signal.SIGKILL)
+    os.kill(running_process(stack, run_id), signal.SIGKILL)
     return held
 
 
@@ -44,12 +51,12 @@ def wait_for_success(stack: AirflowStack, run_id: str) -> TaskState:
 
 
 def test_a_killed_upload_resumes(stack: AirflowStack, oss: DevServer, tmp_path: Path) -> None:
-    source = bucket.write_source(tmp_path, "killed-once.bin", PARTS)
+    source = bucket.write_source(tmp_path, f"once-{tmp_path.name}.bin", PARTS)
     bucket.slow_parts(oss, source.key)
     bucket.hold_completion(oss, source.key)
     trigger(stack, source, "killed_once")
 
-    held = kill_task_with_parts(stack, oss, source.key, "killed_once", PARTS // 2)
+    held = kill_task_with_parts(stack, oss, source.key, "killed_once", 12)
     assert stack.variables(), "the checkpoint stands before the first part is sent"
     oss.clear_faults()
     assert wait_for_success(stack, "killed_once").try_number == 2
@@ -73,14 +80,14 @@ def test_a_killed_upload_resumes(stack: AirflowStack, oss: DevServer, tmp_path: 
 
 
 def test_an_upload_killed_twice_resumes_twice(stack: AirflowStack, oss: DevServer, tmp_path: Path) -> None:
-    source = bucket.write_source(tmp_path, "killed-twice.bin", PARTS)
+    source = bucket.write_source(tmp_path, f"twice-{tmp_path.name}.bin", PARTS)
     bucket.slow_parts(oss, source.key)
     bucket.hold_completion(oss, source.key)
     trigger(stack, source, "killed_twice")
 
-    first = kill_task_with_parts(stack, oss, source.key, "killed_twice", PARTS // 3)
+    first = kill_task_with_parts(stack, oss, source.key, "killed_twice", 8)
     stack.wait(lambda: stack.task("killed_twice", "upload").try_number == 2, "second try", 120)
-    second = kill_task_with_parts(stack, oss, source.key, "killed_twice", 2 * PARTS // 3)
+    second = kill_task_with_parts(stack, oss, source.key, "killed_twice", len(first) + 2 * CONCURRENCY)
     oss.clear_faults()
 
     assert wait_for_success(stack, "killed_twice").try_number == 3

@@ -14,7 +14,8 @@ from demo.versions import AIRFLOW_3
 from tests.airflow import bucket, runs
 from tests.airflow.background import NextTry, Run, is_alive, wait_for
 
-PARTS = 16
+PARTS = 300
+"""Half a minute of slow parts, of which only the first are waited for."""
 STORES = ("variable", "progress", *(["task_state"] if AIRFLOW_3 else []))
 LAST_WORDS = (
     "took this upload over",  # the checkpoint names another owner
@@ -81,7 +82,7 @@ def test_a_zombie_woken_while_the_next_try_is_at_work(night: Night, oss: DevServ
     bucket.slow_parts(oss, source.key)
     bucket.hold_completion(oss, source.key)
     with night.begin(store, source) as run:
-        held = run.until_held(oss, source, PARTS // 4)
+        held = run.until_held(oss, source, 4)
         zombie = stop_both(run)
         with night.second(run) as second:
             wait_for(lambda: second.said("resume:"), "second try")
@@ -101,7 +102,7 @@ def test_a_zombie_whose_time_is_up_does_not_fail_the_next_try(night: Night, oss:
     bucket.slow_parts(oss, source.key)
     bucket.hold_completion(oss, source.key)
     with night.begin("timeout", source) as run:
-        run.until_held(oss, source, PARTS // 4)
+        run.until_held(oss, source, 4)
         zombie = stop_both(run)
         wait_for(lambda: is_pending(zombie, signal.SIGALRM), "timeout of the stopped try")
         with night.second(run) as second:
@@ -119,7 +120,7 @@ def test_a_zombie_woken_after_all_is_done(night: Night, oss: DevServer, tmp_path
     bucket.slow_parts(oss, source.key)
     bucket.hold_completion(oss, source.key)
     with night.begin("variable", source) as run:
-        run.until_held(oss, source, PARTS // 4)
+        run.until_held(oss, source, 4)
         zombie = stop_both(run)
         oss.clear_faults()
         with night.second(run) as second:
@@ -134,7 +135,7 @@ def test_a_zombie_woken_after_all_is_done(night: Night, oss: DevServer, tmp_path
 
 
 def test_two_live_tries_on_one_key(night: Night, oss: DevServer, tmp_path: Path) -> None:
-    source = bucket.write_source(tmp_path, "two-alive.bin", 2 * PARTS)
+    source = bucket.write_source(tmp_path, "two-alive.bin", PARTS)
     very_slow = FaultRule(FaultKind.DELAY, operation="UploadPart", key=source.key, count=None, seconds=3)
     oss.plan(very_slow)
     with night.begin("variable", source) as run:
