@@ -10,9 +10,11 @@ urllib3 lacks three things that a large upload needs:
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import socket
+import ssl
 import struct
 import termios
 import threading
@@ -241,10 +243,13 @@ class _TrackedTLSConnection(_TrackedConnection, HTTPSConnection):
         self._apply_send_timeout()
 
     def _send_all(self, head: bytes, data: memoryview) -> None:
-        if head:
-            self.sock.sendall(head)
-        for start in range(0, len(data), _TLS_BLOCK):
-            self.sock.sendall(data[start : start + _TLS_BLOCK])
+        try:
+            if head:
+                self.sock.sendall(head)
+            for start in range(0, len(data), _TLS_BLOCK):
+                self.sock.sendall(data[start : start + _TLS_BLOCK])
+        except ssl.SSLEOFError as error:  # what a broken pipe is called; only a broken pipe lets the reply be read
+            raise BrokenPipeError(errno.EPIPE, str(error)) from error
 
     def _receive(self, read_timeout: float) -> bytes:
         self.sock.settimeout(read_timeout)
