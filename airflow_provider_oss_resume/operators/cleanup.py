@@ -100,7 +100,7 @@ class AbortStaleUploadsOperator(BaseOperator):
             if any(one.upload_id == upload.upload_id for one in still):
                 abort_upload(client, bucket, upload.key, upload.upload_id)
                 aborted += 1
-        self.log.info("aborted %d uploads", aborted)
+        self.log.info("uploads aborted: %d", aborted)
         return aborted
 
     def _log_table(self, stale: list[StaleUpload], prefix: str) -> None:
