@@ -90,7 +90,7 @@ class OpenLocalFile:
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise ConfigurationError(f"{path!r} is {kind}: give the path of one file")
         # Files of /proc have size 0 and bytes all the same; the object would be empty.
-        if status.st_size == 0 and _has_bytes(descriptor):
+        if status.st_size == 0 and self._has_bytes():
             os.close(descriptor)
             raise ConfigurationError(f"{path!r} has bytes but no size, like files of /proc: upload a copy of it")
         self.fingerprint = self._fingerprint(status)
@@ -136,6 +136,15 @@ class OpenLocalFile:
                 os.close(self._descriptor)
             raise error_of_open(self._path, error) from error
 
+    def _has_bytes(self) -> bool:
+        try:
+            return bool(os.pread(self._descriptor, 1, 0))
+        except OSError as error:
+            if self._path.startswith("/proc/"):
+                return True
+            os.close(self._descriptor)  # an empty file on a volume that was mounted again
+            raise error_of_open(self._path, error) from error
+
     def _warn_if_replaced(self, opened: os.stat_result) -> None:
         """Warn if the path names another file now: this upload reads the file that was opened."""
         try:
@@ -150,10 +159,3 @@ def _difference(was: Fingerprint, now: Fingerprint) -> str:
     if was.size != now.size:
         return f"size {was.size:,} → {now.size:,}"
     return "only its modification time"
-
-
-def _has_bytes(descriptor: int) -> bool:
-    try:
-        return bool(os.pread(descriptor, 1, 0))
-    except OSError:  # a file of /proc again
-        return True

@@ -254,7 +254,7 @@ def test_a_group_is_a_task_group() -> None:
         ({"workers": 2, "multiple_outputs": True}, "pass their results on as XComs"),
         ({"workers": 2, "group_id": None}, "group_id is None"),
         ({"workers": 2.5}, "workers is 2.5"),
-        ({"workers": 2, "max_active_tis_per_dagrun": 0}, "max_active_tis_per_dagrun is 0: must be a whole number"),
+        ({"workers": 2, "max_active_tis_per_dagrun": 0}, "max_active_tis_per_dagrun is 0: it must be a whole number"),
         ({"workers": 2, "checkpoint_store": "xcom"}, "each task of a group needs a store of its own"),
         ({"workers": 2, "delete_upload_on_kill": True}, "use on_failure='abort' of the group"),
     ],

@@ -45,7 +45,7 @@ def load_checkpoint(
     :raises CheckpointError: another process runs the same try and does not end.
     """
     text = resources.writer.load(resources.tick)
-    if text is None:
+    if not text:  # an empty text cannot be decrypted, and the store has logged that
         return None
     try:
         checkpoint = decode(text)
