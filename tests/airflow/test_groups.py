@@ -171,8 +171,8 @@ def test_the_last_shards_get_the_whole_bandwidth_limit(cases: Cases, oss: DevSer
     assert run.states == ["success"] * 5
     assert bucket.stored_sha256(oss, source.key) == source.sha256
     assert not run.said("0 of 3 shards are finished")
-    assert run.said("1 of 3 shards are finished: the others share the bandwidth limit")
-    assert run.said("2 of 3 shards are finished: the others share the bandwidth limit")
+    assert run.said("1 of 3 shards are finished; the others share the bandwidth limit")
+    assert run.said("2 of 3 shards are finished; the others share the bandwidth limit")
 
 
 def test_shards_that_finish_are_counted_now_and_then() -> None:
