@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 class PlanUploadOperator(ShardedOperator):
     """Decide what to send, initiate the upload, and return one entry for each shard.
 
-    :param workers: shards, at most; also those that run at the same time, for the bandwidth limit. (templated)
+    :param workers: largest number of shards, and of those that share the bandwidth limit at one time. (templated)
     :param shards: exact number of shards; default: as many as ``workers`` allows. (templated)
     """
 

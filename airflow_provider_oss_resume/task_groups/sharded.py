@@ -39,12 +39,12 @@ def resumable_upload_group(
     :param group_id: id of the group.
     :param source: as of the operator.
     :param key: as of the operator.
-    :param workers: shards, at most; never more than ``[core] max_map_length``. Fewer where the source has fewer parts.
+    :param workers: largest number of shards, up to ``[core] max_map_length``; fewer if the source has fewer parts.
         (templated)
     :param shards: the exact number of shards instead. (templated)
-    :param on_failure: what becomes of the parts when the group has failed for good: ``"keep"`` lets a cleared task
+    :param on_failure: what happens to the parts if the group fails: ``"keep"`` lets a cleared task
         resume; ``"abort"`` adds a teardown task that aborts the upload.
-    :param max_active_tis_per_dagrun: shards that run at the same time, at most.
+    :param max_active_tis_per_dagrun: largest number of shards that run at the same time.
     :param default_args: of the tasks.
     :param upload_arguments: further arguments of the operator (``max_concurrency`` is that of one shard,
         ``bandwidth_limit`` that of all shards together), of every task, such as ``pool``, ``retries`` and ``queue``,
