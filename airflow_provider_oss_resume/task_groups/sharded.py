@@ -52,7 +52,7 @@ def resumable_upload_group(
         of the plan task.
     :raises ConfigurationError: an argument cannot work.
     """
-    _require_arguments(on_failure, upload_arguments)
+    _require_arguments(group_id, on_failure, upload_arguments)
     of_group: dict[str, Any] = {name: upload_arguments.pop(name) for name in _OF_THE_GROUP if name in upload_arguments}
     arguments = {"source": source, "key": key, **upload_arguments}
     of_group["default_args"] = default_args or {}
@@ -75,12 +75,18 @@ def resumable_upload_group(
     return group
 
 
-def _require_arguments(on_failure: str, upload_arguments: Mapping[str, Any]) -> None:
+def _require_arguments(group_id: object, on_failure: str, upload_arguments: Mapping[str, Any]) -> None:
+    if not isinstance(group_id, str):
+        raise ConfigurationError(f"group_id is {group_id!r:.40}: write a name")
     if on_failure not in ON_FAILURE:
         raise ConfigurationError(f"on_failure is {on_failure!r:.40}: write 'keep' or 'abort'")
     if "task_id" in upload_arguments:
         raise ConfigurationError(
             "task_id cannot be set: the tasks of a group are called plan, send and complete; leave it out"
+        )
+    if not upload_arguments.get("do_xcom_push", True) or upload_arguments.get("multiple_outputs"):
+        raise ConfigurationError(
+            "the tasks of a group pass their results on as XComs: leave do_xcom_push and multiple_outputs out"
         )
 
 
