@@ -21,7 +21,7 @@ from tests.airflow.s3 import CONN_ID, S3Server
 from tests.airflow.sftp import SFTPServer
 from tests.conformance.sources.source_cases import read
 
-NAMES = [
+MARKS = [
     "what",
     "what?",
     "what#",
@@ -80,7 +80,7 @@ def test_keys_with_two_slashes_end_the_listing_of_their_directory_only(s3: S3Ser
 
 def test_a_version_that_s3fs_would_cut_off_is_refused(s3: S3Server) -> None:
     s3.write("versions/a", b"of today")
-    with pytest.raises(ConfigurationError, match=r"has '\?versionId=': s3fs would read another object"):
+    with pytest.raises(ConfigurationError, match=r"which s3fs cuts off: it would read another object"):
         s3.source("versions/a?versionId=3").open()
 
 
