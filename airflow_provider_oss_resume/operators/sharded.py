@@ -59,6 +59,7 @@ class PlanUploadOperator(ShardedOperator):
         self.workers = workers
         self.shards = shards
         self.shards_at_once = shards_at_once
+        # A template is checked when it is rendered; numbers are, when the DAG file is parsed.
         if not any(isinstance(value, str) for value in (workers, shards)):
             require_sharding(workers, shards, shards_at_once)
 

@@ -178,6 +178,7 @@ class ShardedBatch:
                 selection=_Listed(file, request.selection),
                 keys=KeyTemplate(""),
                 limits=replace(request.limits, shared_by=shared_by),
+                # All bundles together return as many results as a batch of one process: they are XComs.
                 output=BatchOutput(results_limit=max(1, RESULTS // len(plan.bundles))),
             )
             try:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
 from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, RowFormat
-from airflow_provider_oss_resume.export.rows.dialects import Connect, Database
+from airflow_provider_oss_resume.export.rows.dialects import FETCH, Connect, Database
 from airflow_provider_oss_resume.export.rows.postgres_session import (
     Session,
     query_error,
@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _PYTHON_TYPES = {"smallint": "int", "integer": "int", "bigint": "int", "date": "date"}
-
-FETCH = 5000
-"""Rows fetched at a time."""
 
 
 class CursorRows:
@@ -215,6 +212,7 @@ class CursorRows:
             self.cancel()
 
         timer = threading.Timer(seconds, expire)
+        # A try that ends while a driver hangs must not wait for the timeout.
         timer.daemon = True
         timer.start()
         try:
