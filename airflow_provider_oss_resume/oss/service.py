@@ -199,7 +199,7 @@ class _CorrectedAttempt(Generic[Result]):
                 if type(error) in self._corrected or not self._correct(error, credentials):
                     raise
                 self._corrected.add(type(error))
-                log.warning("corrected, retrying: %s", error)
+                log.warning("the cause is corrected, retrying: %s", error)
 
     def _correct(self, error: ClockSkewError | CredentialsExpiredError, used: Credentials) -> bool:
         """Remove the cause of the error, and return whether that was possible."""

@@ -1,4 +1,4 @@
-"""See how many shards of a group still have to send: they share the bandwidth limit."""
+"""Count the shards of a group that are not finished: they share the bandwidth limit."""
 
 from __future__ import annotations
 

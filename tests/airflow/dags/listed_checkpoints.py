@@ -39,9 +39,7 @@ class LeaveCheckpointOfHook(BaseOperator):
 
     def execute(self, context: Any) -> None:
         identity = identify(context)
-        text = encode(
-            checkpoint_of([1], upload_id=self.task_id, owner=owner_of(identity, context["ti"].try_number))
-        )
+        text = encode(checkpoint_of([1], upload_id=self.task_id, owner=owner_of(identity, context["ti"].try_number)))
         choose_store("auto", identity, context, "oss://examplebucket/a.csv").save(text)
 
 
