@@ -29,7 +29,7 @@ class AbortStaleUploadsOperator(BaseOperator):
 
     OSS keeps and bills the parts of an upload until it is completed or aborted. An upload is left alone
     if it or its last part is younger than ``older_than``, or if a checkpoint in an Airflow Variable names
-    it. Checkpoints in the task state store of Airflow 3.3 cannot be listed by a task: choose an
+    it, on Airflow 2 also one in an XCom. A task of Airflow 3 can list neither XComs nor the task state store: choose an
     ``older_than`` above the longest time that one of those tasks waits for its retry.
 
     By default nothing is aborted: the log lists the uploads that would be. Returns a dict to XCom: dry_run, count,
