@@ -6,7 +6,9 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 from airflow_provider_oss_resume.batch.batch_request import BatchRequest
 from airflow_provider_oss_resume.batch.batch_result import BatchResult, failure_table
@@ -18,9 +20,11 @@ from airflow_provider_oss_resume.batch.present_objects import Candidate, common_
 from airflow_provider_oss_resume.batch.tally import Tally
 from airflow_provider_oss_resume.checkpoint.listing import ListableStore
 from airflow_provider_oss_resume.checkpoint.record import Owner
+from airflow_provider_oss_resume.checkpoint.store_thread import PROCESS_STORE_THREAD, StoreCalls
+from airflow_provider_oss_resume.checkpoint.writer import FIRST_WRITE_TIMEOUT, LOAD_TIMEOUT
 from airflow_provider_oss_resume.control.cancel import Cancel
 from airflow_provider_oss_resume.control.waiting import run_watched
-from airflow_provider_oss_resume.exceptions import ConfigurationError, EmptySelectionError, FilesFailedError
+from airflow_provider_oss_resume.exceptions import EmptySelectionError, FilesFailedError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.sources.local_file import LocalFile
 from airflow_provider_oss_resume.sources.local_selection import LocalSelection
@@ -29,7 +33,7 @@ from airflow_provider_oss_resume.transfer.one_core import SMALL
 from airflow_provider_oss_resume.transfer.progress import human_size, human_time
 from airflow_provider_oss_resume.upload.if_exists import IfExists
 from airflow_provider_oss_resume.upload.steps.abort import abort_quietly
-from airflow_provider_oss_resume.upload.upload_request import UploadResult
+from airflow_provider_oss_resume.upload.upload_request import UploadRequest, UploadResult
 from airflow_provider_oss_resume.upload.uploader import Uploader
 
 log = logging.getLogger(__name__)
@@ -53,6 +57,12 @@ class BatchCheckpoints:
     owner: Owner
     ours: CheckpointSet | None = None
     others: ListableStore | None = None
+
+
+def manifest_request(request: BatchRequest, path: str, key: str) -> UploadRequest:
+    """Return the request that stores a manifest: it replaces an older one, whatever ``if_exists`` says of files."""
+    one = request.request_for(LocalFile(path), key)
+    return replace(one, if_exists=IfExists.OVERWRITE, options=replace(one.options, replace=True))
 
 
 class BatchRun:
@@ -83,8 +93,8 @@ class BatchRun:
         with self._client.fork() as client:
             # All files are found before the first is sent: two with one key must not overwrite each other.
             run_watched(self._select, tick, client.cancel)
-            if (ours := checkpoints.ours) is not None:
-                run_watched(lambda: self._abort_unselected(client, ours), tick, client.cancel)
+            if checkpoints.ours is not None:
+                self._abort_unselected(client, checkpoints.ours, tick)
         self._upload(checkpoints, tick)
         # Before the manifest and _SUCCESS, which say that all files are there.
         self._raise_failures()
@@ -94,7 +104,7 @@ class BatchRun:
         return self._result()
 
     def _select(self) -> None:
-        request, output = self._request, self._request.output
+        request = self._request
         for failed in self._catalog.fill(request.selection.files(), request.keys):
             self._cancel.check()
             self._tally.fail(failed)
@@ -103,23 +113,28 @@ class BatchRun:
         self._tally.begin(files + failed_count, size)
         if not files and not failed_count and not request.allow_empty:
             raise EmptySelectionError("the selection has no file: check source, include and exclude")
-        for name, key in (("manifest_key", output.manifest_key), ("success_key", output.success_key)):
-            if key and key in self._catalog:
-                raise ConfigurationError(f"{name} {key!r} is the key of a file too: choose another one")
+        request.output.require_free(self._catalog.__contains__)
         log.info("start: %d files, %s, to %s/%s", files, human_size(size), request.bucket, request.keys.prefix)
 
-    def _abort_unselected(self, client: OSSClient, checkpoints: CheckpointSet) -> None:
-        """Abort the uploads of an earlier try whose files are not selected any more."""
-        for key, checkpoint in checkpoints.load_all().items():
-            if key not in self._catalog:
-                abort_quietly(client, checkpoint)
-                checkpoints.change(key, None)
+    def _abort_unselected(self, client: OSSClient, checkpoints: CheckpointSet, tick: Callable[[], None]) -> None:
+        """Abort the uploads of an earlier try whose files are not selected any more.
+
+        A store that does not answer costs a warning; the next try, or a cleanup, finds these uploads.
+        """
+        with closing(StoreCalls(PROCESS_STORE_THREAD)) as store:
+            found = store.answer(store.submit(checkpoints.load_all), tick, lambda: LOAD_TIMEOUT) or {}
+            for key, checkpoint in found.items():
+                if key not in self._catalog:
+                    run_watched(partial(abort_quietly, client, checkpoint), tick, client.cancel)
+                    removing = store.submit(partial(checkpoints.change, key, None))
+                    store.answer(removing, tick, lambda: FIRST_WRITE_TIMEOUT)
 
     def _upload(self, checkpoints: BatchCheckpoints, tick: Callable[[], None]) -> None:
         counts = self._tally.counts()
         if counts.files > counts.failed:
             with self._client.fork() as client:
                 lanes = [self._small_lane(client, checkpoints.owner), self._large_lane(client, checkpoints)]
+                # A fork, as for each step: a stop request cancels it, and the client of the caller stays usable.
                 LaneRunner(self._tally, self._note).run(lanes, tick, self._stop)
 
     def _small_lane(self, client: OSSClient, owner: Owner) -> Lane:
@@ -189,9 +204,7 @@ class BatchRun:
             for entry in self._catalog.manifest():
                 file.write(json.dumps(asdict(entry)) + "\n")
             file.flush()
-            request = self._request.request_for(LocalFile(file.name), key)
-            plain = replace(request, if_exists=IfExists.OVERWRITE, options=replace(request.options, replace=True))
-            Uploader(client, limits=self._limits).upload(plain)
+            Uploader(client, limits=self._limits).upload(manifest_request(self._request, file.name, key))
 
     def _log_end(self) -> None:
         counts = self._tally.counts()

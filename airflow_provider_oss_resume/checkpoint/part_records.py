@@ -11,6 +11,7 @@ from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import Layout
 from airflow_provider_oss_resume.sources.source import Fingerprint
 
+# 24 bytes are 32 in Base64, and the ranges of part numbers add little. Estimates: they decide when to write, not what.
 _CHECKPOINT_BYTES, _PART_BYTES = 1000, 33
 
 
@@ -66,6 +67,7 @@ class PartRecords:
     def acknowledge(self, part: Part) -> None:
         """Record that the bucket holds a part with the source's bytes."""
         crc64 = part.crc64 or 0
+        # A part of a stream has a record already, whose length and note ListParts could not tell.
         known = self._parts.get(part.number) or RecordedPart(part.number, part.etag, crc64)
         self._parts[part.number] = replace(known, etag=part.etag, crc64=crc64)
 
@@ -80,6 +82,7 @@ class PartRecords:
 
     def release(self) -> None:
         """Let the checkpoint say that its owner has ended the upload, although the process may live on."""
+        # is_alive() takes an owner without a start time for one that has ended.
         self._base = replace(self._base, owner=replace(self._base.owner, process_start=""))
 
     def checkpoint(self, settled: int) -> Checkpoint:
@@ -105,6 +108,7 @@ class PartRecords:
         return self._of_no_source() if mixed else self._base.fingerprint
 
     def _of_no_source(self) -> Fingerprint:
+        # No source has an empty tag; one that knows only its size has SIZE_ONLY.
         return Fingerprint(self.layout.size, tag="")
 
     def text_size(self) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from airflow_provider_oss_resume.control.waiting import TICK
@@ -16,6 +17,7 @@ from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.sources.layout import PartPlan, PartRange
 
 _JOIN_TIMEOUT = 2.0
+"""Seconds that all threads together get to end: Airflow kills the process 5 s after it asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Receivers:
             for number in range(min(concurrency, self._count))
         ]
 
-    def run(self, tick: Callable[[], None]) -> Iterator[ReceivedPart]:
+    def run(self, tick: Callable[[], None]) -> Generator[ReceivedPart, None, None]:
         """Yield each range once it is in the file.
 
         :param tick: called several times a second on this thread; what it raises ends the download.
@@ -121,16 +123,22 @@ class Receivers:
 
     def _stop(self) -> None:
         if self._waiting or any(thread.is_alive() for thread in self._threads):
+            # Before the cancel: a thread that it wakes must find no further range.
             self._waiting.clear()
             self._reader.cancel()
+        deadline = time.monotonic() + _JOIN_TIMEOUT
         for thread in self._threads:
-            thread.join(_JOIN_TIMEOUT)
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _take(self) -> PartRange | None:
+        try:
+            return self._waiting.popleft()  # needs no lock
+        except IndexError:  # caught here alone: one of the target must not look like the end
+            return None
 
     def _work(self) -> None:
         try:
-            while True:
-                self._outcomes.put(self._reader.receive(self._waiting.popleft()))
-        except IndexError:
-            return  # no range is left
+            while (part := self._take()) is not None:
+                self._outcomes.put(self._reader.receive(part))
         except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread
             self._outcomes.put(error)

@@ -60,7 +60,7 @@ class DeleteObjectsOperator(LineageOperator):
                 raise OSSResumeError(
                     f"{done.deleted} objects are deleted, OSS did not delete {len(done.failed)}: {done.failed[:10]}"
                 )
-        self.log.info("deleted %d objects", done.deleted)
+        self.log.info("objects deleted: %d", done.deleted)
         return {"deleted": done.deleted}
 
     def _delete(self, hook: OSSResumeHook) -> DeletedKeys:
@@ -73,7 +73,7 @@ class DeleteObjectsOperator(LineageOperator):
         if prefix is not None:
             bucket, start = locate(prefix, bucket_name, hook.bucket)
             if not start:
-                raise ConfigurationError(f"prefix {prefix!r} is the whole bucket: name a prefix inside of it")
+                raise ConfigurationError(f"prefix {prefix!r} is the whole bucket: name a prefix inside it")
             self._flow = Flow(deleted=(object_dataset(bucket, start),))
             return hook.delete_keys(hook.list_keys(bucket, start), bucket)
         found = [locate(key, bucket_name, hook.bucket) for key in keys_of("keys", self.keys)]

@@ -124,6 +124,7 @@ class RecordedParts:
         """
         if not 0 < length <= limits.MAX_PART_SIZE:
             raise ConfigurationError(f"a part has {length} bytes: OSS accepts 1 to {limits.MAX_PART_SIZE} (5 GiB)")
+        # Asked when the next part comes: until then the short one may be the last.
         if self._parts and self._parts[-1].length < limits.MIN_PART_SIZE:
             before = self._parts[-1]
             raise ConfigurationError(
@@ -149,6 +150,7 @@ class RecordedParts:
 
     def __iter__(self) -> Iterator[PartRange]:
         """Yield all parts in order."""
+        # A copy: another part may be appended meanwhile.
         return iter(tuple(self._parts))
 
 
@@ -176,7 +178,8 @@ def growing_part_size(sent: int, smallest: int | None = None) -> int:
     A part has 1 % of what was sent, so 10,000 parts hold 45 TiB; 43 TiB if the first have 100 KiB. The limit of OSS,
     48.8 TiB, is 10,000 parts of 5 GiB. What a smaller part lacks is lost for good, and 48.8 TiB allow less than six
     lost parts: only that ``smallest`` reaches them, or parts that triple. Those would have 5 GiB after 3 GiB, so a
-    stream of a few GiB would be sent one part after another, and a kill would lose most of it.
+    stream of a few GiB would be sent one part after another, and a kill would lose most of it. So the try after one
+    that ran out of parts begins with the largest ones.
 
     :param sent: bytes of the parts before.
     :param smallest: bytes of the first parts; 8 MiB by default.
@@ -203,6 +206,7 @@ def fits(size: int, part_size: int) -> bool:
 
 def _auto_part_size(size: int) -> int:
     wanted = min(max(_at_least(size, _AIMED_PARTS), _SMALLEST_AUTO), _LARGEST_AUTO)
+    # Beyond 4.88 TiB, 10,000 parts of 512 MiB are not enough.
     part_size = max(wanted, _at_least(size, limits.MAX_PARTS))
     if part_size > limits.MAX_PART_SIZE:
         most = limits.MAX_PART_SIZE * limits.MAX_PARTS

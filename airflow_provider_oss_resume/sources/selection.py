@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.sources.local_path import ABOUT_BRACES, has_braces
 from airflow_provider_oss_resume.sources.source import Source
 
 MAGIC = re.compile(r"[*?]|\[[!^]|\[\[\]|\[[^]/]*[^]/[]-[^]/]+\]")
@@ -65,9 +67,13 @@ class NamePatterns:
 
     :param include: paths that match none of these are left out; empty: all paths match.
     :param exclude: paths that match one of these are left out.
+    :raises ConfigurationError: a pattern has braces. They would match nothing, and an ``exclude`` leave nothing out.
     """
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        for name, patterns in (("include", include), ("exclude", exclude)):
+            if wrong := [pattern for pattern in patterns if has_braces(pattern)]:
+                raise ConfigurationError(f"{name} is {wrong[0]!r:.200}: {ABOUT_BRACES}")
         self._include = [_compiled(pattern) for pattern in include]
         self._exclude = [_compiled(pattern) for pattern in exclude]
 
@@ -96,6 +102,7 @@ def glob_regex(pattern: str, *, hidden: bool = True) -> re.Pattern[str]:
     parts = []
     for index, segment in enumerate(segments):
         last = index == len(segments) - 1
+        # Only a whole segment: in a**b the stars match no slash.
         if segment == "**":
             name = "[^/]+" if hidden else r"(?!\.)[^/]+"
             parts.append(f"(?:{name}/)*{name}" if last else f"(?:{name}/)*")
@@ -116,6 +123,7 @@ def _token_regex(token: str) -> str:
     if token == "?":
         return "[^/]"
     if len(token) > 2 and token.startswith("[") and token.endswith("]"):
+        # A backslash in a glob is a character of a name; in a regular expression it would escape the next one.
         body = token[1:-1].replace("\\", "\\\\")
         negated = body[:1] in ("!", "^")
         return _class_regex(f"[{'^' if negated else ''}{_escaped(body[1:] if negated else body)}]", token)

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.stores.naming import PREFIX, is_store_key
-from airflow_provider_oss_resume.stores.task_state import KEY
+from airflow_provider_oss_resume.stores.task_state import is_state_key
 
 _TASK_COLUMNS = ("dag_id", "run_id", "task_id", "map_index", "key")
 
@@ -78,6 +78,7 @@ class DatabaseCheckpoints:
                 f"store_key {store_key!r} is not a checkpoint in Airflow's database: pass a key that texts() yields"
             )
         with _session() as session:
+            # As objects and not by one DELETE: purge has to see each row.
             for row in session.query(table.model).filter_by(**dict(zip(table.columns, values, strict=True))):
                 table.purge(row, session)
                 session.delete(row)
@@ -92,6 +93,7 @@ def _identities(table: _Table) -> list[dict[str, Any]]:
 
 
 def _store_key(kind: str, identity: dict[str, Any]) -> str:
+    # A run id holds : and +, which a person should be able to read; a slash would look like another column.
     return "/".join([kind, *(quote(str(value), safe=":+") for value in identity.values())])
 
 
@@ -128,5 +130,5 @@ def _task_state_table() -> dict[str, _Table]:
         from airflow.models.task_state_store import TaskStateStoreModel as Model
     except ImportError:  # before Airflow 3.3
         return {}
-    read, holds = lambda row: json.loads(row.value), lambda key: key == KEY
-    return {"task_state": _Table(Model, _TASK_COLUMNS, Model.value, read, holds=holds)}
+    table = _Table(Model, _TASK_COLUMNS, Model.value, lambda row: json.loads(row.value), holds=is_state_key)
+    return {"task_state": table}

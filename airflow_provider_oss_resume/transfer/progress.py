@@ -146,6 +146,7 @@ class ProgressReporter:
     def enter(self, phase: Phase) -> None:
         """Report a new phase at once."""
         now = self._now
+        # A stream knows its total once its last part is there.
         total_known = now.total_known or phase in (Phase.COMPLETING, Phase.DONE)
         self._now = _Sending(now.layout, total_known, phase, now.parts_done, now.counts)
         if self._reports.has_callback:
@@ -189,6 +190,8 @@ def human_size(count: float) -> str:
     while abs(count) >= 1024 and len(units) > 1:
         count /= 1024
         units.pop(0)
+    if count == 1 and units[0] == "bytes":
+        return "1 byte"
     return f"{count:.0f} {units[0]}" if count >= 100 or units[0] == "bytes" else f"{count:.3g} {units[0]}"
 
 

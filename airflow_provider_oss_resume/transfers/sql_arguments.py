@@ -67,7 +67,7 @@ def make_query(task: SqlToOSSOperator) -> Query:
 
 def make_output(task: SqlToOSSOperator) -> Output:
     """Return the format of a task's objects."""
-    from airflow_provider_oss_resume.export import CSVFormat, Output, ParquetOptions
+    from airflow_provider_oss_resume.export import CSVFormat, JSONLinesFormat, Output, ParquetOptions
 
     return Output(
         file_format=text("file_format", task.file_format) or "csv",
@@ -80,8 +80,11 @@ def make_output(task: SqlToOSSOperator) -> Output:
             null_value=task.null_value or "",
         ),
         parquet=ParquetOptions(
-            schema=texts("schema", task.schema), statistics=text("statistics", task.statistics) or "key"
+            schema=texts("schema", task.schema),
+            statistics=text("statistics", task.statistics) or "key",
+            row_group_size=whole_number("row_group_size", task.row_group_size),
         ),
+        json=JSONLinesFormat(task.json_nulls, task.json_decimals, task.json_bigints),
     )
 
 
@@ -128,6 +131,8 @@ def open_source(hook: Any, query: Query, request: ExportRequest, *, fast_path: b
     connection = hook.get_conn()
     if fast_path and type(connection).__module__.partition(".")[0] in ("psycopg", "psycopg2"):
         return PostgresCopy(connection, query, request.copy_format)
+    # The connection that was opened to see its driver is the first that is used: a second one for nothing would stay
+    # open.
     opened = [connection]
     return CursorRows(lambda: opened.pop() if opened else hook.get_conn(), query, request.output.row_format)
 

@@ -192,7 +192,7 @@ def test_errors_are_those_of_a_file_system(fs: Any, root: str) -> None:
         fs.pipe_file(f"{root}/here", b"x", mode="create")
     with pytest.raises(FileNotFoundError):
         fs.open(f"{root}/missing")
-    with pytest.raises(NotImplementedError, match=r"no append .* write the whole object .* join them with merge"):
+    with pytest.raises(NotImplementedError, match=r"appended to .* write the whole object .* join them with merge"):
         fs.open(f"{root}/here", "ab")
     with pytest.raises(ValueError, match="block_size is -1: write a number of bytes"):
         fs.open(f"{root}/here", block_size=-1)
@@ -424,6 +424,18 @@ def test_sync(fs: Any, root: str, tmp_path: Path) -> None:
     assert fsspec.filesystem("memory").cat("/synced/deep/b") == b"b"
     with pytest.raises(ValueError, match="not a directory"):
         fs.sync(f"file://{source / 'a'}", root)
+
+
+@pytest.mark.parametrize("ends", [("{other}", "{ours}-2"), ("{ours}", "{other}-2")])
+def test_sync_uses_the_connection_that_a_url_names(
+    fs: Any, oss: DevServer, root: str, ends: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_OSS", bucket.connection(oss).replace("test-secret", "another-secret"))
+    fs.pipe(f"{root}/a", b"a")
+    source, target = (one.format(other=f"oss://other_oss@{root}", ours=root) for one in ends)
+    with pytest.raises(PermissionError, match="SignatureDoesNotMatch"):
+        fs.sync(source, target)
+    assert fs.find(f"{root}-2") == []
 
 
 def test_a_newer_file_of_the_same_size_is_copied(fs: Any, root: str, tmp_path: Path) -> None:

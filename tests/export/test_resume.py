@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
+from itertools import count
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError, UploadCancelled
 from airflow_provider_oss_resume.export import Output, Query
+from airflow_provider_oss_resume.export.part_note import decode_note
 from airflow_provider_oss_resume.export.rows.row_source import RowSource
 from tests.export.expand import expanded
 from tests.export.scene import BUCKET, Scene
@@ -122,6 +126,35 @@ def test_a_result_that_became_empty_leaves_nothing_behind(scene: Scene) -> None:
     assert (scene.uploads(), scene.store.load(), scene.exists()) == (0, None, False)
 
 
+@pytest.mark.parametrize(
+    "output", [Output(), Output(compression="gzip"), Output(compression="zstd"), Output("jsonl"), Output("parquet")]
+)
+def test_no_rows_are_left_for_the_retry(scene: Scene, output: Output) -> None:
+    """The last part has no rows then, and in Parquet no row group."""
+    scene.postgres.run(
+        "DROP TABLE IF EXISTS shrunk",
+        "CREATE TABLE shrunk AS SELECT i AS id, md5(i::text) || repeat(md5((-i)::text), 5) AS v "
+        "FROM generate_series(1, 10000) AS i",
+    )
+    sql = "SELECT * FROM shrunk"
+    with pytest.raises(UploadCancelled):
+        scene.export(sql, output, ("id",), watch=scene.stop_after(3))
+    arrived = {part.number for part in scene.client.list_parts(BUCKET, scene.key, scene.checkpoint().upload_id)}
+    first_missing = next(number for number in count(1) if number not in arrived)
+    notes = {part.number: decode_note(part.note) for part in scene.checkpoint().parts}
+    (text,) = notes[first_missing - 1].last_key or ()
+    last = int(text)
+    scene.postgres.run(f"DELETE FROM shrunk WHERE id > {last}")
+    result = scene.export(sql, output, ("id",))
+    assert (result.rows, result.rows_reused) == (last, last)
+    resumed = scene.content()
+    if output.file_format == "parquet":
+        assert parquet.read_table(io.BytesIO(resumed))["id"].to_pylist() == list(range(1, last + 1))
+    else:
+        header = output.file_format == "csv"
+        assert expanded(resumed, output.compression).count(b"\n") == last + header
+
+
 def test_rows_with_equal_keys_are_not_cut_apart(scene: Scene, orders: str) -> None:
     """`customer` has 7 values: seven parts, and each key entire in one of them."""
     interrupt(scene, Output(), ("customer",), parts=2)
@@ -218,6 +251,13 @@ class TestKeysThatCannotWork:
     def test_a_column_that_is_not_there(self, scene: Scene, orders: str) -> None:
         self.check(scene, SQL, "nothing", "has 0 columns of that name")
 
+    def test_a_direction(self, scene: Scene, orders: str) -> None:
+        self.check(scene, SQL, "id DESC", "leave ASC and DESC out: rows are exported in ascending order")
+
+    def test_quotes_and_capitals(self, scene: Scene) -> None:
+        self.check(scene, 'SELECT 1 AS "Id", 2 AS b', '"Id"', "write 'Id'")
+        self.check(scene, 'SELECT 1 AS "Id", 2 AS b', "id", "write 'Id'")
+
     def test_a_column_that_is_there_twice(self, scene: Scene) -> None:
         self.check(scene, "SELECT 1 AS a, 2 AS a", "a", "has 2 columns of that name")
 
@@ -277,6 +317,23 @@ def test_a_key_of_two_columns_with_odd_names(scene: Scene, driver: str, fast_pat
     assert (result.rows, result.parts_reused >= 2) == (10_000, True)
     numbers = [line.split(b",")[:2] for line in scene.content().splitlines()[1:]]
     assert [int(a) * 100 + int(b) for a, b in numbers] == list(range(1, 10_001))
+
+
+@pytest.mark.parametrize("output", [Output(), Output("jsonl")])
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_cursor_resumes_after_dates_that_python_does_not_have(scene: Scene, driver: str, output: Output) -> None:
+    sql = "SELECT date '0044-03-15 BC' + i AS k, repeat('x', 90) AS v FROM generate_series(1, 10000) AS i"
+
+    def source() -> RowSource:
+        return scene.source(Query(sql, None, ("k",)), output, driver, fast_path=False)
+
+    with pytest.raises(UploadCancelled):
+        scene.export(sql, output, ("k",), source=source(), watch=scene.stop_after(2))
+    result = scene.export(sql, output, ("k",), source=source(), verify_prefix="count")
+    assert (result.rows, result.parts_reused >= 2) == (10_000, True)
+    resumed = scene.content()
+    scene.export(sql, output, ("k",), source=source())
+    assert scene.content() == resumed
 
 
 def test_a_query_that_fails_in_the_middle_keeps_its_parts(scene: Scene) -> None:

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def stalled() -> Iterator[Stalled]:
 
 @pytest.fixture
 def client_of(authority: Authority, make_client: ClientFactory) -> Callable[..., OSSClient]:
-    def make(server: TCPServer, retry: RetryPolicy | None = None, **network: float) -> OSSClient:
-        settings = NetworkSettings(verify=str(authority.bundle), **network)
+    def make(server: TCPServer, retry: RetryPolicy | None = None, **timeouts: float) -> OSSClient:
+        settings = replace(NetworkSettings(verify=str(authority.bundle)), **timeouts)
         return make_client(f"https://127.0.0.1:{server.port}", network=settings, retry=retry or IMPATIENT)
 
     return make
@@ -70,7 +71,7 @@ def test_a_server_that_never_answers(
 
 
 def test_a_server_that_is_silent_from_the_beginning(client_of: Callable[..., OSSClient], stalled: Stalled) -> None:
-    with TCPServer(lambda _: stalled.released.wait(60) and None) as server:
+    with TCPServer(stalled.from_the_beginning) as server:
         with pytest.raises(TransportError, match="timed out"):
             client_of(server, TWICE, connect_timeout=0.2).upload_part(BUCKET, "k", "id", 1, b"x")
         stalled.released.set()

@@ -6,24 +6,26 @@ import contextlib
 import datetime as dt
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
-from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, RowFormat
-from airflow_provider_oss_resume.export.rows.dialects import Connect, Database
+from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError
+from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat, RowFormat
+from airflow_provider_oss_resume.export.rows.dialects import FETCH, Connect, Database
+from airflow_provider_oss_resume.export.rows.driver_errors import driver_errors
+from airflow_provider_oss_resume.export.rows.json_lines_sql import around_for_lines
 from airflow_provider_oss_resume.export.rows.postgres_session import (
     Session,
-    query_error,
     settings_for,
     unfit_parameters,
 )
-from airflow_provider_oss_resume.export.rows.query import Query
+from airflow_provider_oss_resume.export.rows.query import Query, require_key_column
 from airflow_provider_oss_resume.export.rows.row_source import Column, Key, Write
 from airflow_provider_oss_resume.export.rows.statement import require_query
-from airflow_provider_oss_resume.export.rows.value_text import json_value, texts_of
+from airflow_provider_oss_resume.export.rows.value_text import json_texts_of, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +33,7 @@ Result = TypeVar("Result")
 
 _PYTHON_TYPES = {"smallint": "int", "integer": "int", "bigint": "int", "date": "date"}
 
-FETCH = 5000
-"""Rows fetched at a time."""
+_RENAMED = re.compile(r":\d+$")
 
 
 class CursorRows:
@@ -56,7 +57,7 @@ class CursorRows:
 
     @cached_property
     def _sql(self) -> str:
-        return require_query(self._query.sql)
+        return require_query(self._query.sql, is_mysql=self._dialect.name == "mysql")
 
     @cached_property
     def _columns(self) -> tuple[Column, ...]:
@@ -64,12 +65,16 @@ class CursorRows:
             return self._of_session(self._session.columns)
         with self._executed(self._around("SELECT * FROM", "WHERE 1 = 0")) as cursor:
             types = self._database.column_types(cursor)
+            names = _names_of(cursor)
             cursor.fetchall()
-            return tuple(Column(str(one[0]), kind) for one, kind in zip(cursor.description or (), types, strict=True))
+        if self._dialect.renames and any(_RENAMED.search(name) for name in names):
+            with self._executed(self._around("")) as cursor:  # costs its first row, hence only here
+                names = _names_of(cursor)
+        return tuple(map(Column, names, types))
 
     def _of_session(self, ask: Callable[[str], Result]) -> Result:
         """Return what the session of PostgreSQL answers about the query."""
-        with _driver_errors():
+        with driver_errors():
             self._begin()
             return ask(self._session.merge(self._sql, self._query.parameters) if self._session else self._sql)
 
@@ -84,11 +89,7 @@ class CursorRows:
 
     def check_key(self) -> None:
         for name in self._query.order_by:
-            if (count := self._names.count(name)) != 1:
-                raise ConfigurationError(
-                    f"order_by names column {name!r}, and the result has {count} columns of that name; it has "
-                    f"{self._names}"
-                )
+            require_key_column(name, self._names)
         condition = " OR ".join(f"{name} IS NULL" for name in self._key_names(self._query.parameters))
         if self._one(self._around("SELECT count(*) FROM", f"WHERE {condition}")):
             raise ConfigurationError(
@@ -109,7 +110,16 @@ class CursorRows:
             types = {column.name: column.type for column in self._columns}
             return [_PYTHON_TYPES.get(types[name], types[name]) for name in self._query.order_by]
         names = self._key_names(self._query.parameters)
-        return [type(self._one(self._around(f"SELECT min({name}) FROM"))).__name__ for name in names]
+        kind_of = self._sqlite_type if self._dialect.name == "sqlite" else self._type_of_least
+        return list(map(kind_of, names))
+
+    def _sqlite_type(self, name: str) -> str:
+        """Return the type of a column's values that are not all integers: each has a type of its own."""
+        others = self._around(f"SELECT max(typeof({name})) FROM", f"WHERE typeof({name}) <> 'integer'")
+        return self._one(others) or "int"
+
+    def _type_of_least(self, name: str) -> str:
+        return type(self._one(self._around(f"SELECT min({name}) FROM"))).__name__
 
     def _key_names(self, parameters: Any) -> list[str]:
         """Return the key's columns as identifiers, for a query with these parameters."""
@@ -137,25 +147,39 @@ class CursorRows:
         return int(self._one((f"SELECT count(*) FROM (\n{sql}\n) p", parameters)))
 
     def stream(self, write: Write, after: Key | None = None, until: Key | None = None) -> int | None:
-        names = self._names  # asked for before the cursor is open: many drivers allow one at a time
+        columns = self._columns  # asked for before the cursor is open: many drivers allow one at a time
         query = self._ordered(after, until) if self._query.order_by else self._around("")
-        with self._executed(query, self._text_types) as cursor:
+        with self._executed(self._by_server(query), self._text_types) as cursor:
             while rows := _fetched(cursor):
-                for row in self._encoded(names, rows):
+                for row in self._encoded(columns, rows):
                     write(row)
         return None
 
+    def _by_server(self, query: tuple[str, Any]) -> tuple[str, Any]:
+        """Return a query that has PostgreSQL write the lines of JSON, so that they are those of COPY."""
+        if self._session is None or not isinstance(self.row_format, JSONLinesFormat):
+            return query
+        sql, parameters = query
+        before, after = around_for_lines(self._columns, self.row_format)
+        return (before.replace("%", "%%") if parameters else before) + sql + after, parameters
+
     @cached_property
     def _text_types(self) -> frozenset[int]:
-        """Return the types that PostgreSQL sends as text; JSON tells numbers from text, and needs values."""
+        """Return the types that PostgreSQL sends as text."""
         if self._session is None or not isinstance(self.row_format, CSVFormat):
             return frozenset()
         return self._of_session(self._session.type_numbers)
 
-    def _encoded(self, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[bytes]:
+    def _encoded(self, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterator[bytes]:
         if isinstance(self.row_format, CSVFormat):
-            return self.row_format.encode_columns([texts_of(column) for column in zip(*rows, strict=True)])
-        return (self.row_format.encode(names, [json_value(value) for value in row]) for row in rows)
+            return self.row_format.encode_columns([texts_of(values) for values in zip(*rows, strict=True)])
+        if self._session is not None:
+            return (f"{line}\n".encode() for (line,) in rows)
+        lines = cast("JSONLinesFormat", self.row_format)
+        texts = [
+            json_texts_of(values, one.type, lines) for one, values in zip(columns, zip(*rows, strict=True), strict=True)
+        ]
+        return lines.encode_columns(self._names, texts)
 
     def _around(self, before: str, after: str = "") -> tuple[str, Any]:
         """Return the query, inside another one where ``before`` is given, and its parameters."""
@@ -174,12 +198,17 @@ class CursorRows:
 
     def _values(self, key: Key, *, equal: bool) -> list[object]:
         """Return the values of a comparison with a key: each prefix of it, and the whole key for equality."""
-        whole = [
-            dt.date.fromisoformat(text) if kind == "date" else int(text)
-            for kind, text in zip(self._key_types, key, strict=True)
-        ]
+        whole = [self._value(kind, text) for kind, text in zip(self._key_types, key, strict=True)]
         prefixes = [whole[:length] for length in range(1, len(whole) + 1)]
         return [value for prefix in [*prefixes, *([whole] if equal else [])] for value in prefix]
+
+    def _value(self, kind: str, text: str) -> object:
+        if kind != "date":
+            return int(text)
+        try:
+            return dt.date.fromisoformat(text)
+        except ValueError:  # one that Python does not have: before Christ, or without a day
+            return text
 
     def _one(self, query: tuple[str, Any]) -> Any:
         with self._executed(query) as cursor:
@@ -193,7 +222,7 @@ class CursorRows:
         :param as_text: see :meth:`.Database.cursor`.
         """
         sql, parameters = query
-        with self._limited(), _driver_errors():
+        with self._limited(), driver_errors():
             self._begin()
             with contextlib.closing(self._database.cursor(as_text)) as cursor:
                 try:
@@ -215,6 +244,7 @@ class CursorRows:
             self.cancel()
 
         timer = threading.Timer(seconds, expire)
+        # A try that ends while a driver hangs must not wait for the timeout.
         timer.daemon = True
         timer.start()
         try:
@@ -247,6 +277,10 @@ class CursorRows:
         self._database.close()
 
 
+def _names_of(cursor: Any) -> list[str]:
+    return [str(one[0]) for one in cursor.description or ()]
+
+
 def _fetched(cursor: Any) -> Sequence[Sequence[object]]:
     try:
         rows: Sequence[Sequence[object]] = cursor.fetchmany(FETCH)
@@ -271,33 +305,3 @@ def _beyond(names: Sequence[str], operator: str, marks: Iterator[str]) -> str:
     if operator == "<":
         alternatives.append(" AND ".join(f"{name} = {next(marks)}" for name in names))
     return "(" + " OR ".join(alternatives) + ")"
-
-
-@contextlib.contextmanager
-def _driver_errors() -> Iterator[None]:
-    """Raise errors of the driver as ours."""
-    try:
-        yield
-    except OSSResumeError:
-        raise
-    except UnicodeDecodeError as error:
-        raise SourceError(f"the result holds text that is not valid UTF-8; convert it in the query: {error}") from error
-    except Exception as error:
-        if not _is_of_driver(error):
-            raise
-        raise _query_error(error) from error
-
-
-def _is_of_driver(error: Exception) -> bool:
-    """Return whether an error is of DB-API's tree, whatever the driver calls its module."""
-    return any(kind.__name__ in ("Error", "DatabaseError", "InterfaceError") for kind in type(error).__mro__)
-
-
-def _query_error(error: Exception) -> OSSResumeError:
-    if getattr(error, "sqlstate", None) or getattr(error, "pgcode", None):
-        return query_error(error)
-    text = " ".join(str(error).split()) or type(error).__name__
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"ProgrammingError", "NotSupportedError"}:
-        return ConfigurationError(f"the database refuses the query: {text}")
-    return SourceError(f"the query failed: {text}")

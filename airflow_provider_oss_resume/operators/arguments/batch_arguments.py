@@ -47,6 +47,7 @@ def batch_request(
         bucket=bucket,
         keys=keys,
         request_for=request_for,
+        # Each encryption has a new key, so the CRC-64 of the object does not tell whether the file is the same.
         if_exists=if_exists_of(task, IfExists.OVERWRITE if master_key else IfExists.SKIP_SAME),
         limits=BatchLimits(options["max_concurrency"], options["multipart_threshold"], options["bandwidth_limit"]),
         output=BatchOutput(
@@ -65,12 +66,28 @@ def _manifest_key(task: ResumableUploadOperator, bucket: str) -> str | None:
     return resolve_destination(given, bucket, "")[1] if given else None
 
 
-def if_empty_of(task: ResumableUploadOperator) -> str:
-    """Return what to do with an empty selection."""
+def if_empty_of(task: Any) -> str:
+    """Return what to do with an empty selection.
+
+    :param task: any operator with ``if_empty``.
+    """
     value = text("if_empty", task.if_empty) or "fail"
     if value not in IF_EMPTY:
         raise ConfigurationError(f"if_empty is {value!r:.60}: write 'fail', 'skip' or 'succeed'")
     return value
+
+
+def warn_of_unused(task: ResumableUploadOperator) -> None:
+    """Log the arguments for many files that a task with one file has: it writes no manifest, and no ``_SUCCESS``."""
+    given = {
+        "include": patterns("include", task.include),
+        "exclude": patterns("exclude", task.exclude),
+        "manifest_key": text("manifest_key", task.manifest_key),
+        "success_object": truth("success_object", task.success_object),
+    }
+    unused = [name for name, value in given.items() if value]
+    if unused:
+        task.log.warning("source is one file, and these are for many files: %s; they are not used", ", ".join(unused))
 
 
 def patterns(name: str, value: object) -> list[str]:

@@ -23,6 +23,7 @@ from typing import final
 
 from airflow_provider_oss_resume.checkpoint.record import MAX_NOTE
 from airflow_provider_oss_resume.exceptions import ConfigurationError, NoSuchUploadError, SourceError
+from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import RecordedParts
@@ -77,6 +78,7 @@ class StreamUpload:
     ) -> None:
         self._request = request
         self._resources_manager = resources
+        self._now = now
         self._start = StreamStart(new_checkpoint(request, endpoint, now()))
         self._layout = RecordedParts()
         self._sending: StreamSending | None = None
@@ -112,6 +114,11 @@ class StreamUpload:
     def next_held(self) -> HeldPart | None:
         """Return the part that the bucket holds under the next number, or ``None``."""
         return self._start.held.get(self.next_number)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the bucket holds all parts that an upload can have, and no object: there were not enough."""
+        return not self.is_complete and len(self._start.held) == limits.MAX_PARTS
 
     @property
     def is_complete(self) -> bool:
@@ -164,6 +171,7 @@ class StreamUpload:
             raise ConfigurationError(f"the note has {len(note.encode())} bytes: write at most {MAX_NOTE}")
         content = memoryview(data).cast("B")
         checksum = crc64(content)
+        # Only before the first part, which is what tells the uploads of the bucket apart.
         if self._sending is None and not self._start.checkpoint.upload_id:
             first = Part(self.next_number, len(content), "", checksum)
             self._start = adopt_lost(self._resources, self._request, self._start, first)
@@ -197,7 +205,7 @@ class StreamUpload:
         if old.upload_id and self._result is None:
             resources.call(lambda: abort_quietly(resources.client, old))
         resources.delete_checkpoint()
-        self._start = StreamStart(replace(new_checkpoint(self._request, old.endpoint, time.time()), owner=old.owner))
+        self._start = StreamStart(replace(new_checkpoint(self._request, old.endpoint, self._now()), owner=old.owner))
         self._result = None
 
     def tick(self) -> None:
