@@ -8,8 +8,8 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,8 +38,8 @@ def stalled() -> Iterator[Stalled]:
 
 @pytest.fixture
 def client_of(authority: Authority, make_client: ClientFactory) -> Callable[..., OSSClient]:
-    def make(server: TCPServer, retry: RetryPolicy | None = None, **timeouts: float) -> OSSClient:
-        settings = replace(NetworkSettings(verify=str(authority.bundle)), **timeouts)
+    def make(server: TCPServer, retry: RetryPolicy | None = None, **timeouts: Any) -> OSSClient:
+        settings = NetworkSettings(verify=str(authority.bundle), **timeouts)
         return make_client(f"https://127.0.0.1:{server.port}", network=settings, retry=retry or IMPATIENT)
 
     return make
@@ -212,8 +212,9 @@ def test_a_record_that_is_damaged_on_the_way_costs_a_connection(
                 back.start()
                 if way.connections == 1:
                     passed = 0
-                    while passed < 1 << 20:
-                        passed += inside.send(connection.recv(65536))
+                    while passed < 1 << 20 and (block := connection.recv(65536)):
+                        inside.sendall(block)
+                        passed += len(block)
                     inside.sendall(bytes(100))
                 pump(connection, inside)
                 back.join(10)
