@@ -1,7 +1,7 @@
 """The checkpoint and its text form; pure.
 
-A checkpoint is a shortcut and not the truth: it names the upload to ask the bucket about. It lists parts so that a RAM
-user who may not list parts can resume too. It is JSON with a schema number and a SHA-256 over its content: a damaged
+A checkpoint is a hint: it names the upload whose parts the bucket lists. It records parts too, so that a RAM user who
+may not list parts can resume. It is JSON with a schema number and a SHA-256 over its content: a damaged
 checkpoint is detected and treated like a lost one. Parts are packed to 24 bytes each, because 10,000 of them are
 written many times.
 
@@ -167,14 +167,14 @@ def _checked_content(text: str) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"the checkpoint is not JSON ({type(error).__name__})") from error
     if not isinstance(document, dict) or not isinstance(document.get("content"), dict):
-        raise CheckpointError("the checkpoint is JSON of another kind")
+        raise CheckpointError("the checkpoint is JSON without a content")
     if document.get("schema") not in (EQUAL_PARTS, RECORDED_PARTS):
         raise CheckpointError(f"the checkpoint has schema {document.get('schema')!r}, this version reads 1 and 2")
     content: dict[str, Any] = document["content"]
     try:
         intact = document.get("sha256") == _digest(_canonical(content))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"the checkpoint is JSON out of bounds ({type(error).__name__})") from error
+        raise CheckpointError(f"the checkpoint has a value that cannot be hashed ({type(error).__name__})") from error
     if not intact:
         raise CheckpointError("the checkpoint is damaged: its SHA-256 does not match")
     if not _PLAIN.fullmatch(str(content.get("upload_id"))):

@@ -1,7 +1,7 @@
 """The one thread of a process that calls checkpoint stores.
 
 Airflow 3 gives a task process one socket for all its calls. Two threads that use it at the same time get each other's
-answers or deadlock (airflow-facts.md, sections 0 and 4), so the uploads of one process share one thread. Calls are made
+replies or deadlock (airflow-facts.md, sections 0 and 4), so the uploads of one process share one thread. Calls are made
 in the order in which they are submitted. A call that hangs delays the calls behind it; each caller bounds its own wait.
 """
 

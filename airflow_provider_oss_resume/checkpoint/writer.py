@@ -100,7 +100,7 @@ class _OwnedStore:
         if self._is_ours and self.load_checked() is None and not isinstance(self.store, NoStore):
             # Another try took this one for dead and finished the upload, or a person deleted the checkpoint:
             # a new one would stay for ever. Or Airflow's database is down, which Variable.get() hides.
-            raise CheckpointError("the checkpoint was removed, or cannot be read: not writing it")
+            raise CheckpointError("the checkpoint was deleted or cannot be read, so it is not written")
         crash_point("before_checkpoint_write")
         self.store.save(text)
         self._is_ours = True

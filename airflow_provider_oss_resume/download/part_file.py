@@ -88,7 +88,7 @@ class PartFile:
         try:
             descriptor = self._file.take()
         except ValueError as error:
-            raise TargetError(f"{self._part} was closed: the download ended") from error
+            raise TargetError(f"{self._part} was closed because the download ended") from error
         try:
             yield descriptor
         finally:

@@ -1,4 +1,4 @@
-"""A target on a file system of fsspec that cannot append: each range is a file of its own until all are there.
+"""A target on a file system of fsspec that cannot append: each range is a separate file until all are there.
 
 ::
 

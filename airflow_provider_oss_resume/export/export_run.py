@@ -152,7 +152,7 @@ class ExportRun:
         while part is not None:
             if self._is_empty_result(part) and not self._wants_empty_object():
                 if stream.held:
-                    stream.start_afresh("the query returns no rows any more")
+                    stream.start_afresh("the query returns no rows, unlike in the earlier try")
                 return
             self._add(stream, parts, part)
             part = None if part.note.is_last else self._next_of(stream)
@@ -203,7 +203,7 @@ class ExportRun:
         header, held = self._rows.header, stream.held if stream else {}
         stretch = Stretch(header, keyed, parts.position(len(header)), after)
         pack = packing(self._rows.packer, parts.index, held)
-        self._pipeline = Pipeline(self._rows.source, self._request.limits, stretch, pack)
+        self._pipeline = Pipeline(self._rows.source, self._request.cuts, stretch, pack)
 
     def _first_part_of_next(self) -> PackedPart | None:
         """Return the first part of the next object, ``None`` if there are no more rows."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CopyObjectOperator(LineageOperator):
-    """Copy an object inside OSS, in parts above 1 GiB; no bytes pass the worker.
+    """Copy an object inside OSS, in parts above 1 GiB; no bytes pass through the worker.
 
     Content type, metadata and tags are copied too, and the CRC-64 of the copy is compared. Both buckets
     must be in the region of the connection. Returns a dict to XCom: bucket, key, size, etag, crc64 (a string).
@@ -65,6 +65,8 @@ class CopyObjectOperator(LineageOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Copy, and return what the copy is."""
+        from airflow_provider_oss_resume.transfer.progress import human_size
+
         with failing_for_good():
             hook = OSSResumeHook(text("oss_conn_id", self.oss_conn_id) or "")
             source, (bucket, key) = self._place("source", hook.bucket), self._place("dest", hook.bucket)
@@ -72,7 +74,7 @@ class CopyObjectOperator(LineageOperator):
             from_url = f"oss://{source[0]}/{source[1]}"
             self._flow = upload_flow(from_url, *dest)
             copy = hook.copy(source[1], dest[1], source[0], dest[0], self._headers())
-        self.log.info("copied %s to oss://%s/%s: %d bytes", from_url, copy.bucket, copy.key, copy.size)
+        self.log.info("copied %s to oss://%s/%s: %s", from_url, copy.bucket, copy.key, human_size(copy.size))
         result = {
             "bucket": copy.bucket,
             "key": copy.key,

@@ -135,7 +135,7 @@ class ResumableDownloadOperator(LineageOperator):
         self._flow = Flow(
             tuple(object_dataset(bucket, key) for key, _ in named), tuple(dataset_of(to) for _, to in named)
         )
-        self.log.info("%d objects to download", len(targets))
+        self.log.info("objects to download: %d", len(targets))
         return [self._download_one(client, bucket, key, to, cancel) for key, to in targets.items()]
 
     def _report(self, context: Context, results: list[DownloadResult]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def read_time(text: str) -> datetime:
         in_listing = "T" in text[8:11]
         moment = datetime.fromisoformat(text.replace("Z", "+00:00")) if in_listing else parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError) as error:
-        raise TransportError(f"reply has {text[:40]!r} where a time was expected") from error
+        raise TransportError(f"the reply has {text[:40]!r} where a time was expected") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 

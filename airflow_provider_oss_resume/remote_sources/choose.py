@@ -1,4 +1,4 @@
-"""Make sources and selections of what a task's ``source`` says."""
+"""Make sources and selections from the ``source`` of a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object of OSS as a source, for another region or account: its bytes pass this machine.
+"""An object of OSS as a source, for another region or account: its bytes pass through this machine.
 
 Each range is requested on condition that the object still has its ETag. A reply that is cut is continued where it
 ended.

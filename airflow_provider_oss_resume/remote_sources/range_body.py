@@ -1,4 +1,4 @@
-"""Read the bytes of one range from its start to its end, where ``cat_file`` of fsspec is not good enough.
+"""Read the bytes of one range from its start to its end, where ``cat_file`` of fsspec does not suffice.
 
 ``cat_file`` reads a range whole into memory. The replies of S3, Azure and Google can be read block by block, by the
 clients below their filesystems (``object_bodies.py``). ``cat_file`` of sshfs knows no ranges and returns the whole

@@ -1,4 +1,4 @@
-"""A range of a source that is read from replies: where one is cut, the next is requested from that byte on."""
+"""A range of a source that is read from replies: if one is cut, the next is requested from that byte on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The front door: the three steps of an upload over many processes, each called in a process of its own."""
+"""The three steps of an upload over many processes, each called in a separate process."""
 
 from __future__ import annotations
 
@@ -132,8 +132,11 @@ def _encrypted(plan: Plan, context: RunContext) -> RunContext:
     """
     upload, master = plan.destination, context.request.master_key
     if (master is not None) != bool(upload.wrapped_key):
-        has = "has a data key" if upload.wrapped_key else "has no data key"
-        raise PlanError(f"the plan {has} of client-side encryption, and this task asks otherwise: clear the plan task")
+        plans, has = ("a", "no") if upload.wrapped_key else ("no", "a")
+        raise PlanError(
+            f"the plan has {plans} data key of client-side encryption, and this task has {has} master key: clear the "
+            "plan task"
+        )
     if master is None:
         return context
     wrapped = WrappedKey(upload.wrapped_key, upload.wrapped_start, master.wrap_algorithm, master.description)

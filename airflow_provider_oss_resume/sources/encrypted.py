@@ -1,6 +1,6 @@
 """A source whose bytes are encrypted as they are read.
 
-Counter mode encrypts any range alone, so a part has the same bytes each time it is read.
+Counter mode can encrypt any range separately, so a part has the same bytes each time it is read.
 
 Two plaintexts under one data key and counter reveal their XOR to whoever has both ciphertexts. So each new upload has a
 new data key, and a source that changes while its key is in use fails before the changed bytes are returned.

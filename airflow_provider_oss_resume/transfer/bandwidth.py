@@ -1,4 +1,4 @@
-"""Limit the bytes per second of all sender threads together, if wished by the time of day.
+"""Limit the bytes per second of all sender threads together, optionally by the time of day.
 
 A limit is written like rclone's ``--bwlimit``: ``"10M"`` for 10 MiB per second, or a timetable such as
 ``"08:00,512K 19:00,10M 23:00,off"``, in the worker's local time. Clock and time of day are arguments.

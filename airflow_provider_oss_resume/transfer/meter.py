@@ -1,4 +1,4 @@
-"""Count the bytes that move, and measure their rate and the time."""
+"""Count the bytes that are sent, and measure their rate and the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Move parts: sender threads send and re-hash, the calling thread waits.
+"""Send parts: sender threads send and re-hash, the calling thread waits.
 
 The calling thread is Airflow's main thread, where signals and timeouts arrive. It only waits in short steps and calls
 ``tick``. Sender threads report to it through one queue. After the first failure no more parts are handed out; parts in

@@ -1,4 +1,4 @@
-"""What to do where the object exists already.
+"""What to do if the object exists already.
 
 An object is the same as a source if it has the source's size and CRC-64. For an object of one PutObject the ETag is the
 MD5 of its bytes (oss-protocol.md section 1.4), so a listing is enough to compare it.

@@ -105,7 +105,7 @@ class ObjectOptions:
         if self.traffic_limit is not None:
             require_traffic_limit(self.traffic_limit)
         if not isinstance(self.replace, bool):
-            raise ConfigurationError(f"replace is {self.replace!r:.60}: must be True or False")
+            raise ConfigurationError(f"replace is {self.replace!r:.60}: it must be True or False")
         require_tags(self.tags)
         if self.callback is not None:
             require_callback(self.callback)

@@ -44,10 +44,10 @@ _CALLBACK_TYPES = ("application/x-www-form-urlencoded", "application/json")
 def require_texts(name: str, values: object) -> None:
     """Refuse values that do not map strings to strings, such as a template that rendered to one string."""
     if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{name} is {values!r:.60}: must be a mapping of strings to strings")
+        raise ConfigurationError(f"{name} is {values!r:.60}: it must be a mapping of strings to strings")
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise ConfigurationError(f"{name} has {key!r:.60} of type {type(value).__name__}: must be a string")
+            raise ConfigurationError(f"{name} has {key!r:.60} of type {type(value).__name__}: it must be a string")
         if _CONTROL_CHARACTER.search(value):
             raise ConfigurationError(f"{name} {key!r:.60} holds a control character: remove line ends and tabs")
         if not _is_unicode(key + value):
@@ -165,7 +165,7 @@ def require_callback_vars(variables: object) -> None:
                 f"illegal callback variable {name!r}: it must start with 'x:' and be in lower case"
             )
         if not isinstance(value, str):
-            raise ConfigurationError(f"callback variable {name!r} is of type {type(value).__name__}: must be a string")
+            raise ConfigurationError(f"callback variable {name!r} has type {type(value).__name__}: it must be a string")
 
 
 def _require_json(name: str, value: object) -> Mapping[str, Any]:

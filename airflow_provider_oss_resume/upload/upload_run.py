@@ -125,7 +125,7 @@ class UploadRun:
             return lambda: self._continue_sequentially(known)
         if kind is ForeignUpload.SEQUENTIAL_WITH_OTHER_BYTES:
             part = f"part {error.details.extra.get('PartNumber', '?')}"
-            why = f"it is sequential and holds other bytes than the source as {part}"
+            why = f"it is sequential, and its {part} has other bytes than the source"
             return self._start_instead(error, tracker, why)
         if kind is ForeignUpload.ENCRYPTED:
             why = "it is encrypted by its client, and only that client has the key"

@@ -1,4 +1,4 @@
-"""The front door of the engine."""
+"""The class that uploads one source; the public interface of the engine."""
 
 from __future__ import annotations
 

@@ -310,7 +310,8 @@ def test_the_log_says_what_is_kept(target: Target, caplog: pytest.LogCaptureFixt
     target.fail_after(3)
     caplog.set_level(logging.INFO)
     target.download()
-    assert f"resuming the download of oss://{BUCKET}/{target.key} to {target.path}: 3 of {PARTS} parts" in caplog.text
+    assert f"resume: oss://{BUCKET}/{target.key} to {target.path}, 3 of {PARTS} parts are kept" in caplog.text
+    assert f"done: {target.path}, " in caplog.text
 
 
 class NoRoom(PartFile):

@@ -1,7 +1,7 @@
 """Names of the methods of the official provider's OSSHook, for methods of the same purpose.
 
 Names and order of the arguments are those of apache-airflow-providers-alibaba, so that a DAG
-changes its import and its connection only. Errors are raised, where the official hook logs some.
+changes its import and its connection only. The official hook logs some errors; here all are raised.
 """
 
 from __future__ import annotations

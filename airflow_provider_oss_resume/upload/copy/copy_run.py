@@ -1,4 +1,4 @@
-"""Copy an object inside OSS: no byte of it passes this machine.
+"""Copy an object inside OSS: no byte of it passes through this machine.
 
 Each part is copied on condition that the source still has its ETag, so parts of an earlier try are parts of the same
 object. The copy is verified by the CRC-64 of both objects where OSS reports them, and by size.

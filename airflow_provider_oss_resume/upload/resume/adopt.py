@@ -1,6 +1,6 @@
 """Choose the upload to adopt among those of the key that are in progress in the bucket.
 
-The uploads that are not used are named in the log: nobody else would hear of them, and their parts are billed.
+The uploads that are not used are logged: otherwise nobody would know of them, and their parts are billed.
 """
 
 from __future__ import annotations

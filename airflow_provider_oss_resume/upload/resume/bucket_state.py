@@ -31,7 +31,7 @@ def read_bucket_state(client: OSSClient, checkpoint: Checkpoint) -> BucketState:
     except AccessDeniedError as error:
         if error.code != "AccessDenied":  # a wrong secret says nothing about the upload
             raise
-        log.warning("%s; with oss:ListParts a resume keeps every part", error)
+        log.warning("%s; with the permission oss:ListParts a resume keeps every part", error)
         return BucketState(Listing.DENIED)
 
 

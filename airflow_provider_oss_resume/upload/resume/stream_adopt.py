@@ -38,7 +38,7 @@ def adopt_stream(
     chosen = max(usable, key=lambda one: bytes_of(one.parts), default=None)
     for one in found:
         if one is not chosen:
-            why = "another upload has more" if one in usable else "it does not begin as this stream does"
+            why = "another upload has more" if one in usable else "it begins with other bytes than this stream"
             log_unused(resources, (bucket, key), one, why)
     if chosen is None:
         return None

@@ -1,4 +1,4 @@
-"""What a stream of parts can keep of an earlier try; pure."""
+"""Which parts of an earlier try a stream can keep; pure."""
 
 from __future__ import annotations
 

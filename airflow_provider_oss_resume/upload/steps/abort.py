@@ -40,7 +40,7 @@ def abort_in_time(client: OSSClient, upload: Upload) -> None:
         # On a thread, because a request has no timeout as short as the time that is left.
         thread.join(ABORT_TIMEOUT)
         if thread.is_alive():
-            log.warning("no answer to the abort of upload %s: its parts may still be billed", upload.upload_id)
+            log.warning("no reply to the abort of upload %s: its parts may still be billed", upload.upload_id)
             own.cancel()
 
 

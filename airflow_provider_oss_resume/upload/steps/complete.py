@@ -1,8 +1,8 @@
 """Complete an upload, and verify the object.
 
 Complete is not idempotent: the service continues after the client has gone, and a second call then answers NoSuchUpload
-although the object exists (oss-protocol.md section 1.7). So after an unclear answer Complete is called again, and where
-the upload is gone the object's size and CRC-64 decide.
+although the object exists (oss-protocol.md section 1.7). So after an unclear reply Complete is called again, and if the
+upload is gone, the object's size and CRC-64 decide.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class _BackOff:
     def wait_after(self, attempt: int, error: OSSResumeError) -> None:
         asked = error.details.retry_after if isinstance(error, ServiceError) else None
         delay = _DELAYS.delay(attempt, self._dice(), asked)
-        log.warning("CompleteMultipartUpload got no clear answer; retrying in %.1f s: %s", delay, error)
+        log.warning("CompleteMultipartUpload got no clear reply; retrying in %.1f s: %s", delay, error)
         self._wait(delay)
 
 

@@ -1,7 +1,7 @@
 """Hold parts back until the checkpoint store has their notes.
 
-The bucket tells which parts it holds, and not where the stream continues after them: that is in the note of each part.
-A part that arrived before its note was stored would have to be made again after a crash.
+The bucket lists the parts that it holds, but not where the stream continues after them: that is in the note of each
+part. A part that arrived before its note was stored would have to be made again after a crash.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a stream starts: what an earlier try sent, as its checkpoint or the bucket tells."""
+"""Where a stream starts: the parts that an earlier try sent, by its checkpoint or the bucket."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_brackets_that_are_a_pattern(folder: Path, pattern: str, expected: set[s
 
 def test_a_pattern_without_a_match_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert names(LocalSelection([folder / "top" / "data[2024-01].csv"])) == set()
-    assert "data[2024-01].csv' is read as a pattern, and no file matches it" in caplog.text
+    assert "data[2024-01].csv', and no file has this name" in caplog.text
 
 
 def test_links_are_followed_skipped_or_refused(folder: Path) -> None:
