@@ -23,7 +23,6 @@ PACKAGES = {
     "adl": "apache-airflow-providers-microsoft-azure",
     "sftp": "apache-airflow-providers-sftp[sshfs]",
     "ssh": "apache-airflow-providers-sftp[sshfs]",
-    "hdfs": "apache-airflow-providers-apache-hdfs",
 }
 
 _REFUSALS = ("PermissionDenied", "SFTPPermissionDenied")
