@@ -21,7 +21,7 @@ from airflow_provider_oss_resume.transfer.progress import Phase, human_size
 from airflow_provider_oss_resume.upload.existing_object import result_of_conflict
 from airflow_provider_oss_resume.upload.object_options import COMPLETE, INITIATE
 from airflow_provider_oss_resume.upload.resume.bucket_state import head_or_none
-from airflow_provider_oss_resume.upload.resume.decision import Action, Decision
+from airflow_provider_oss_resume.upload.resume.decision import Action, Decision, KeptUpload
 from airflow_provider_oss_resume.upload.run_context import RunContext
 from airflow_provider_oss_resume.upload.steps.abort import abort_quietly
 from airflow_provider_oss_resume.upload.steps.complete import Expected, as_stored, matches
@@ -79,7 +79,8 @@ def _complete(
     for part in parts:
         tracker.settle(part, sent=False)
     action = Action.ADOPT if plan.destination.is_adopted else Action.CONTINUE
-    decision = Decision(action, "all shards are sent", plan.layout, parts, upload_id=plan.destination.upload_id)
+    kept = KeptUpload(plan.destination.upload_id, parts)
+    decision = Decision(action, "all shards are sent", plan.layout, kept)
     context.resources.reporter.begin(plan.layout)
     stored = finish(UploadInProgress(context, decision, tracker))
     context.resources.reporter.enter(Phase.DONE)

@@ -163,7 +163,7 @@ class UploadRun:
         and the data key must not encrypt other bytes in their place.
         """
         context, plan, buffer = self._context, decision.plan, new_buffer()
-        doubted = [part for part in decision.kept if part.number not in decision.verified]
+        kept = decision.kept
 
         def differs(part: Part) -> bool:
             check, part_range = context.client.check_cancelled, plan.part(part.number)
@@ -171,10 +171,10 @@ class UploadRun:
             context.source.let_go(part_range.offset, part_range.length)
             return not same
 
-        if context.call(lambda: any(differs(part) for part in doubted)):
+        if context.call(lambda: any(differs(part) for part in kept.doubted)):
             return self._restart_with_other_key(decision)
-        verified = decision.verified | {part.number for part in doubted if part.crc64 is not None}
-        return replace(decision, verified=verified)
+        verified = kept.verified | {part.number for part in kept.doubted if part.crc64 is not None}
+        return replace(decision, kept=replace(kept, verified=verified))
 
     def _restart_with_other_key(self, decision: Decision) -> Decision:
         old = decision.checkpoint
@@ -275,15 +275,15 @@ class UploadRun:
 
 def _take_over(upload: UploadInProgress) -> Mapping[int, Part]:
     """Return the parts to re-hash, after settling those that need no re-hash."""
-    decision = upload.decision
-    for part in decision.kept:
-        if part.number in decision.verified:
+    kept = upload.decision.kept
+    for part in kept.parts:
+        if part.number in kept.verified:
             upload.tracker.settle_recorded(part)
-    log_start(upload.context, decision)
+    log_start(upload.context, upload.decision)
     report(upload.resources, upload.tracker)
-    return {part.number: part for part in decision.kept if part.number not in decision.verified}
+    return {part.number: part for part in kept.doubted}
 
 
 def _log_resumed(upload: UploadInProgress) -> None:
-    if upload.decision.kept:
-        log_resumed(upload.tracker, trusted=bool(upload.decision.verified))
+    if upload.decision.kept.parts:
+        log_resumed(upload.tracker, trusted=bool(upload.decision.kept.verified))

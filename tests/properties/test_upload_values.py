@@ -183,17 +183,17 @@ def test_no_decision_keeps_what_does_not_fit(
     decision = decide(target, checkpoint, evidence, rehash=rehash)
     assert decision.reason
     assert decision.plan.size == target.plan.size
-    for part in decision.kept:
+    for part in decision.kept.parts:
         assert part.size == decision.plan.part(part.number).length
         assert 1 <= part.number <= decision.plan.count
-    assert decision.verified <= {part.number for part in decision.kept}
+    assert decision.kept.verified <= {part.number for part in decision.kept.parts}
     if decision.action is Action.CONTINUE:
         assert checkpoint is not None
         assert fits(target.plan.size, decision.plan.part_size)
         assert (checkpoint.bucket, checkpoint.key) == (target.bucket, target.key)
     else:
-        assert decision.kept == ()
-    if decision.verified:
+        assert decision.kept.parts == ()
+    if decision.kept.verified:
         assert checkpoint is not None
         assert checkpoint.fingerprint == target.fingerprint
         assert target.fingerprint.strong or not rehash
@@ -210,8 +210,8 @@ def test_no_adoption_keeps_what_does_not_fit(target: Target, parts: tuple[Part, 
         assert parts
         return
     assert fits(target.plan.size, decision.plan.part_size)
-    assert all(part.size == decision.plan.part(part.number).length for part in decision.kept)
-    assert bool(decision.kept) == bool(parts)
+    assert all(part.size == decision.plan.part(part.number).length for part in decision.kept.parts)
+    assert bool(decision.kept.parts) == bool(parts)
 
 
 @given(st.binary(max_size=5000), st.integers(1, 700), st.randoms(use_true_random=False))
