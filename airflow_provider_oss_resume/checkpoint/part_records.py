@@ -80,7 +80,8 @@ class PartRecords:
 
     def release(self) -> None:
         """Let the checkpoint say that its owner has ended the upload, although the process may live on."""
-        self._base = replace(self._base, owner=replace(self._base.owner, process_start=""))
+        owner = self._base.owner
+        self._base = replace(self._base, owner=replace(owner, process=owner.process.ended()))
 
     def checkpoint(self, settled: int) -> Checkpoint:
         """Return the checkpoint as of now.

@@ -39,27 +39,46 @@ _Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """The try of a task that writes the checkpoint.
+class OwnerProcess:
+    """The process of a try; the uploader fills it in.
 
-    :param process_start: start time of the process in clock ticks since boot; distinguishes it from a later process
-        with the same process id.
+    :param process_start: start time in clock ticks since boot; distinguishes it from a later process with the same
+        process id.
     :param nonce: distinguishes two tries that are equal otherwise.
     """
+
+    host: str = ""
+    pid: int = 0
+    process_start: str = ""
+    nonce: str = ""
+
+    def has_place_of(self, other: OwnerProcess) -> bool:
+        """Return whether host and process id are those of another one."""
+        return (self.host, self.pid) == (other.host, other.pid)
+
+    def ended(self) -> OwnerProcess:
+        """Return the process as one that nobody waits for."""
+        return replace(self, process_start="")
+
+    def __str__(self) -> str:
+        """Return process id and host, for messages."""
+        return f"process {self.pid} on {self.host or 'an unknown host'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The try of a task that writes the checkpoint."""
 
     dag_id: str = ""
     run_id: str = ""
     task_id: str = ""
     map_index: int = -1
     try_number: int = 1
-    host: str = ""
-    pid: int = 0
-    process_start: str = ""
-    nonce: str = ""
+    process: OwnerProcess = OwnerProcess()
 
     def __str__(self) -> str:
         """Return the try and its process, for messages."""
-        return f"try {self.try_number} (process {self.pid} on {self.host or 'an unknown host'})"
+        return f"try {self.try_number} ({self.process})"
 
 
 ADOPTED = "?"
@@ -127,12 +146,23 @@ def encode(checkpoint: Checkpoint) -> str:
     content = {
         **{f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)},
         "fingerprint": asdict(checkpoint.fingerprint),
-        "owner": asdict(checkpoint.owner),
+        "owner": _owner_content(checkpoint.owner),
         "parts": _pack(checkpoint.parts) if checkpoint.part_size else _pack_recorded(checkpoint.parts),
     }
     text = _canonical(content)
     schema = EQUAL_PARTS if checkpoint.part_size else RECORDED_PARTS
     return json.dumps({"status": _status(checkpoint), "schema": schema, "sha256": _digest(text), "content": content})
+
+
+def _owner_content(owner: Owner) -> dict[str, Any]:
+    # Flat, as version 0.1.0 reads it.
+    values = asdict(owner)
+    process = values.pop("process")
+    return {**values, **process}
+
+
+def _owner(content: Any) -> Owner:
+    return Owner(**_typed(content, Owner), process=OwnerProcess(**_typed(content, OwnerProcess)))
 
 
 def _status(checkpoint: Checkpoint) -> str:
@@ -152,7 +182,7 @@ def decode(text: str) -> Checkpoint:
             **{
                 **_typed(content, Checkpoint),
                 "fingerprint": Fingerprint(**_typed(content["fingerprint"], Fingerprint)),
-                "owner": Owner(**_typed(content["owner"], Owner)),
+                "owner": _owner(content["owner"]),
                 "parts": _unpack(content["parts"]) if content["part_size"] else _unpack_recorded(content["parts"]),
             }
         )

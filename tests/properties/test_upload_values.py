@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.checkpoint import record as codec
 from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, RecordedPart, decode, encode
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess, RecordedPart, decode, encode
 from airflow_provider_oss_resume.exceptions import CheckpointError
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
@@ -38,9 +38,8 @@ MD5S = st.text("0123456789ABCDEF", min_size=32, max_size=32)
 PLAIN = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
 TIMES = st.floats(allow_nan=False, allow_infinity=False)
 FINGERPRINTS = st.builds(Fingerprint, st.integers(0, 2**50), TEXTS, st.booleans())
-OWNERS = st.builds(
-    Owner, TEXTS, TEXTS, TEXTS, st.integers(-1, 9), st.integers(1, 99), TEXTS, st.integers(0), TEXTS, TEXTS
-)
+PROCESSES = st.builds(OwnerProcess, TEXTS, st.integers(0), TEXTS, TEXTS)
+OWNERS = st.builds(Owner, TEXTS, TEXTS, TEXTS, st.integers(-1, 9), st.integers(1, 99), PROCESSES)
 ETAGS = MD5S | PLAIN
 NOTED = {"length": st.integers(1, 5 * 1024**3), "raw_crc64": CRCS, "note": TEXTS}
 

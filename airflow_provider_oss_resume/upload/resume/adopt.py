@@ -131,8 +131,7 @@ def _living_sender(resources: RunResources, candidate: Candidate) -> Checkpoint 
     for found in (one.checkpoint for one in resources.other_checkpoints()):
         if found is None or found.upload_id != candidate.upload_id:
             continue
-        is_other = (found.owner.host, found.owner.pid) != (ours.host, ours.pid)
-        if is_other and is_alive(found.owner):
+        if not found.owner.process.has_place_of(ours.process) and is_alive(found.owner):
             return found
     return None
 
