@@ -29,13 +29,12 @@ from airflow_provider_oss_resume.shards.batch_plan import BatchPlan, Bundle, Fil
 from airflow_provider_oss_resume.shards.batch_planning import (
     divide,
     list_key,
-    new_plan,
     read_list,
     select,
     temporary_list,
     write_list,
 )
-from airflow_provider_oss_resume.shards.plan import ShardResult
+from airflow_provider_oss_resume.shards.plan import PlanOrigin, ShardResult
 from airflow_provider_oss_resume.shards.sharded_upload import ShardedUpload
 from airflow_provider_oss_resume.shards.sharding import Sharding, sharing
 from airflow_provider_oss_resume.sources.local_file import LocalFile
@@ -94,12 +93,15 @@ class ShardedBatch:
             select(request, catalog, check)
             division = divide(catalog, sharding, request.limits.multipart_threshold)
             bundles = write_list(file, catalog, division)
-            plan = new_plan(request, self._store_list(file, bundles, cancel), bundles, sharding)
+            files = self._store_list(file, bundles, cancel)
+        plan = BatchPlan(PlanOrigin.here(), request.bucket, request.keys.prefix, files)
         for one, shards in division.large:
             own = self._sharded(one.location, one.key).plan(Sharding(shards, most=sharding.most), cancel)
             plan = replace(plan, large=(*plan.large, LargeFile(one.location, one.key, own)))
         count = len(plan.shards)
-        log.info("plan %s: %d shards, %d bundles, %d large files", plan.plan_id, count, len(bundles), len(plan.large))
+        log.info(
+            "plan %s: %d shards, %d bundles, %d large files", plan.origin.plan_id, count, len(bundles), len(plan.large)
+        )
         return replace(plan, running=sharding.running(count))
 
     def send(self, plan: BatchPlan, index: int, cancel: Cancel | None = None) -> dict[str, Any]:
@@ -107,11 +109,11 @@ class ShardedBatch:
         shard = plan.shard(index)
         if shard.is_bundle:
             result = self._send_bundle(plan, plan.bundles[shard.number], cancel)
-            return {"plan_id": plan.plan_id, "bundle": shard.number, "result": result.as_dict()}
+            return {"plan_id": plan.origin.plan_id, "bundle": shard.number, "result": result.as_dict()}
         file = plan.large[shard.number]
-        own = replace(file.plan, running=plan.running)
+        own = replace(file.plan, shards=replace(file.plan.shards, running=plan.running))
         part = self._sharded(file.location, file.key).send(own, shard.shard, cancel)
-        return {"plan_id": plan.plan_id, "large": shard.number, "result": part.as_dict()}
+        return {"plan_id": plan.origin.plan_id, "large": shard.number, "result": part.as_dict()}
 
     def complete(
         self, plan: BatchPlan, results: Sequence[Mapping[str, Any]], cancel: Cancel | None = None
@@ -121,7 +123,7 @@ class ShardedBatch:
         :param results: of all shards.
         :raises PlanError: a shard is missing.
         """
-        ours = [one for one in results if one.get("plan_id") == plan.plan_id]
+        ours = [one for one in results if one.get("plan_id") == plan.origin.plan_id]
         bundles = {one["bundle"]: one["result"] for one in ours if "bundle" in one}
         missing = [number for number in range(len(plan.bundles)) if number not in bundles]
         if missing:
@@ -158,11 +160,11 @@ class ShardedBatch:
 
     # --- steps
 
-    def _store_list(self, file: IO[bytes], bundles: Sequence[Bundle], cancel: Cancel | None) -> FileList:
+    def _store_list(self, file: IO[bytes], bundles: tuple[Bundle, ...], cancel: Cancel | None) -> FileList:
         if not bundles:
             return FileList(self._list_key)
         request = UploadRequest(LocalFile(file.name), self._request.bucket, self._list_key)
-        return FileList(self._list_key, Uploader(self._client).upload(request, cancel).etag)
+        return FileList(self._list_key, Uploader(self._client).upload(request, cancel).etag, bundles)
 
     def _sharded(self, location: str, key: str) -> ShardedUpload:
         request = self._request.request_for(self._request.selection.source(location), key)
