@@ -15,8 +15,9 @@ from airflow_provider_oss_resume.devserver import DevServer
 from demo.cluster import AirflowCluster
 from demo.stack import AirflowStack
 from demo.versions import AIRFLOW_3
-from tests.airflow import bucket, forked_tries
+from tests.airflow import bucket, forked_tries, runs
 from tests.airflow.azurite import Azurite
+from tests.airflow.background import Run
 from tests.airflow.cases import Cases
 from tests.airflow.gcs import GCSServer
 from tests.airflow.rest import RestApi
@@ -124,6 +125,15 @@ def cases(
     cases = Cases(forked, oss, capfd)
     yield cases
     cases.forget_variables()
+
+
+@pytest.fixture
+def begin(
+    forked: AirflowStack, oss: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, bucket.SourceFile], Run]:
+    """Begin runs of the DAGs of ``bad_nights`` in forked tries, in the background."""
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
+    return lambda dag_id, source: Run(forked, runs.load_dag("bad_nights", dag_id), source.conf, tmp_path / "output.txt")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
