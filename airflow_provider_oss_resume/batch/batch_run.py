@@ -6,7 +6,9 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 from airflow_provider_oss_resume.batch.batch_request import BatchRequest
 from airflow_provider_oss_resume.batch.batch_result import BatchResult, failure_table
@@ -18,6 +20,8 @@ from airflow_provider_oss_resume.batch.present_objects import Candidate, common_
 from airflow_provider_oss_resume.batch.tally import Tally
 from airflow_provider_oss_resume.checkpoint.listing import ListableStore
 from airflow_provider_oss_resume.checkpoint.record import Owner
+from airflow_provider_oss_resume.checkpoint.store_thread import PROCESS_STORE_THREAD, StoreCalls
+from airflow_provider_oss_resume.checkpoint.writer import FIRST_WRITE_TIMEOUT, LOAD_TIMEOUT
 from airflow_provider_oss_resume.control.cancel import Cancel
 from airflow_provider_oss_resume.control.waiting import run_watched
 from airflow_provider_oss_resume.exceptions import ConfigurationError, EmptySelectionError, FilesFailedError
@@ -83,8 +87,8 @@ class BatchRun:
         with self._client.fork() as client:
             # All files are found before the first is sent: two with one key must not overwrite each other.
             run_watched(self._select, tick, client.cancel)
-            if (ours := checkpoints.ours) is not None:
-                run_watched(lambda: self._abort_unselected(client, ours), tick, client.cancel)
+            if checkpoints.ours is not None:
+                self._abort_unselected(client, checkpoints.ours, tick)
         self._upload(checkpoints, tick)
         # Before the manifest and _SUCCESS, which say that all files are there.
         self._raise_failures()
@@ -108,12 +112,18 @@ class BatchRun:
                 raise ConfigurationError(f"{name} {key!r} is the key of a file too: choose another one")
         log.info("start: %d files, %s, to %s/%s", files, human_size(size), request.bucket, request.keys.prefix)
 
-    def _abort_unselected(self, client: OSSClient, checkpoints: CheckpointSet) -> None:
-        """Abort the uploads of an earlier try whose files are not selected any more."""
-        for key, checkpoint in checkpoints.load_all().items():
-            if key not in self._catalog:
-                abort_quietly(client, checkpoint)
-                checkpoints.change(key, None)
+    def _abort_unselected(self, client: OSSClient, checkpoints: CheckpointSet, tick: Callable[[], None]) -> None:
+        """Abort the uploads of an earlier try whose files are not selected any more.
+
+        A store that does not answer costs a warning; the next try, or a cleanup, finds these uploads.
+        """
+        with closing(StoreCalls(PROCESS_STORE_THREAD)) as store:
+            found = store.answer(store.submit(checkpoints.load_all), tick, lambda: LOAD_TIMEOUT) or {}
+            for key, checkpoint in found.items():
+                if key not in self._catalog:
+                    run_watched(partial(abort_quietly, client, checkpoint), tick, client.cancel)
+                    removing = store.submit(partial(checkpoints.change, key, None))
+                    store.answer(removing, tick, lambda: FIRST_WRITE_TIMEOUT)
 
     def _upload(self, checkpoints: BatchCheckpoints, tick: Callable[[], None]) -> None:
         counts = self._tally.counts()

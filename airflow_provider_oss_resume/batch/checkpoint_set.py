@@ -16,7 +16,7 @@ from airflow_provider_oss_resume.exceptions import CheckpointError
 
 
 class CheckpointSet:
-    """Checkpoints by key. Each upload has a thread for its store; a lock lets one call at a time reach the real one.
+    """Checkpoints by key; called on the store thread.
 
     :param store: keeps the text of all checkpoints.
     :param check_owner: called before a write with each checkpoint that was not there at the start; raises
@@ -27,7 +27,7 @@ class CheckpointSet:
         self._store = store
         self._check_owner = check_owner
         self._lock = threading.Lock()
-        self._found: frozenset[str] = frozenset()
+        self._found: frozenset[str] | None = None
 
     def entry(self, key: str) -> CheckpointStore:
         """Return a store for the checkpoint of one key."""
@@ -53,6 +53,8 @@ class CheckpointSet:
         """Store the checkpoint of one key, or remove it."""
         with self._lock:
             texts = self._read()
+            if self._found is None:  # the store did not answer at the start
+                self._found = frozenset(texts.values())
             # What was there at the start is of an earlier try, and is taken over.
             for other in set(texts.values()) - self._found:
                 self._check_owner(other)

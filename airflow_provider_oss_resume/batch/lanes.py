@@ -75,8 +75,7 @@ class LaneRunner:
         """
         try:
             for lane in lanes:
-                for _ in range(lane.threads):
-                    self._start(lane)
+                self._start_lane(lane)
             for thread in self._threads:
                 while thread.is_alive():
                     thread.join(TICK)
@@ -96,10 +95,23 @@ class LaneRunner:
         if self._error is not None:
             raise self._error
 
+    def _start_lane(self, lane: Lane) -> None:
+        for number in range(lane.threads):
+            try:
+                self._start(lane)
+            except RuntimeError:  # no more threads: those of the lane that run are enough
+                if not number:
+                    raise
+                return
+
     def _start(self, lane: Lane) -> None:
         thread = threading.Thread(target=self._work, args=(lane,), name="oss-resume-file", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._threads.append(thread)  # before it starts: an interrupt may arrive right after the start
+        try:
+            thread.start()
+        except RuntimeError:
+            self._threads.remove(thread)
+            raise
 
     def _work(self, lane: Lane) -> None:
         try:

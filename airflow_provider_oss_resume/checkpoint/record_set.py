@@ -25,8 +25,9 @@ def decode_set(text: str) -> dict[str, str] | None:
         if document["batch"] != _SCHEMA:
             return None
         return {str(key): str(value) for key, value in document["checkpoints"].items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None  # the checkpoint of one file begins with a line for people
+    # RecursionError: JSON of a hundred thousand brackets, which a listing has to survive like any other text.
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def decode_all(text: str) -> list[Checkpoint]:

@@ -16,7 +16,7 @@ from airflow_provider_oss_resume.download.part_file import LocalTarget
 from airflow_provider_oss_resume.download.receive import RangeReader, ReceivedPart, Receivers
 from airflow_provider_oss_resume.download.record import DownloadRecord, ObjectVersion
 from airflow_provider_oss_resume.download.target import PartsOfTarget, Target
-from airflow_provider_oss_resume.exceptions import IntegrityError, ObjectChangedError
+from airflow_provider_oss_resume.exceptions import IntegrityError, ObjectChangedError, TargetError
 from airflow_provider_oss_resume.oss import ObjectInfo, OSSClient
 from airflow_provider_oss_resume.oss.crc64 import combine_all
 from airflow_provider_oss_resume.sources.layout import PartPlan, plan_parts
@@ -175,21 +175,30 @@ class _Run:
         self._arrived.crcs.update(kept)
         self._saves.restart()
         try:
-            for part in receivers.run(tick):
-                self._arrived.add(part)
-                if self._saves.is_due():
-                    self._save(file)
-                    self._saves.restart()
+            # Closed before the checkpoint is saved: no thread may write a range that the checkpoint does not know.
+            with closing(receivers.run(tick)) as parts:
+                for part in parts:
+                    self._arrived.add(part)
+                    if self._saves.is_due():
+                        self._save(file)
+                        self._saves.restart()
         except ObjectChangedError:
             file.discard()
             raise
         except BaseException:
-            self._save(file)
+            self._save_last(file)
             raise
 
     def _save(self, file: PartsOfTarget) -> None:
         file.save(DownloadRecord(self._version, self._arrived.crcs))
         crash_point("after_download_checkpoint")
+
+    def _save_last(self, file: PartsOfTarget) -> None:
+        """Save on the way out. A full disk must not hide what ended the download, such as a stop request."""
+        try:
+            self._save(file)
+        except TargetError as error:
+            log.warning("%s; the next try reads again what arrived since the last checkpoint", error)
 
     def _verify(self, file: PartsOfTarget) -> int:
         plan = PartPlan(self._version.size, self._version.part_size)

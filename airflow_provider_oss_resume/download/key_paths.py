@@ -17,7 +17,7 @@ def relative_paths(keys: Iterable[str], prefix: str) -> dict[str, str]:
     :raises ConfigurationError: a key cannot be a path below a folder.
     """
     start = prefix.rfind("/") + 1
-    return {key: _safe(key[start:], key) for key in keys if not key.endswith("/")}
+    return {key: require_below(key[start:], key) for key in keys if not key.endswith("/")}
 
 
 def flat_paths(keys: Iterable[str]) -> dict[str, str]:
@@ -27,14 +27,18 @@ def flat_paths(keys: Iterable[str]) -> dict[str, str]:
     """
     paths: dict[str, str] = {}
     for key in keys:
-        name = _safe(posixpath.basename(key), key)
+        name = require_below(posixpath.basename(key), key)
         if name in paths.values() and key not in paths:
             raise ConfigurationError(f"two keys end in {name!r}: download them to different folders, or by prefix")
         paths[key] = name
     return paths
 
 
-def _safe(path: str, key: str) -> str:
+def require_below(path: str, key: str) -> str:
+    """Return the path.
+
+    :raises ConfigurationError: it leads out of its folder, or to a file of another key.
+    """
     # "../" in a key would write outside of the folder; "a//b" and "a/./b" would overwrite "a/b".
     if any(segment in ("", ".", "..") for segment in path.split("/")) or "\0" in path:
         raise ConfigurationError(f"key {key!r} cannot be a path below a folder: download it by itself, with a path")

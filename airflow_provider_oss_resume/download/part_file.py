@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +34,7 @@ class PartFile:
         self._store = FileStore(f"{path}.part.checkpoint")
         with _as_target_error(self._part):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = _open_locked(self._part)
+            self._file = _SharedDescriptor(_open_locked(self._part))
 
     def kept_parts(self, version: ObjectVersion) -> dict[int, int]:
         """Return the CRC-64 of the ranges that an earlier try recorded for this version of the object."""
@@ -44,19 +45,18 @@ class PartFile:
     @contextmanager
     def receiving(self, part: PartRange) -> Iterator[Write]:  # noqa: ARG002 - a file takes blocks at any offset
         """Return what writes a range; called by many threads."""
-        yield self._write
+        with self._used() as descriptor:
 
-    def _write(self, offset: int, block: bytes) -> None:
-        view = memoryview(block)
-        with _as_target_error(self._part):
-            while view:
-                written = os.pwrite(self._descriptor, view, offset)
-                view, offset = view[written:], offset + written
+            def write(offset: int, block: bytes) -> None:
+                with _as_target_error(self._part):
+                    _write_all(descriptor, offset, block)
+
+            yield write
 
     def crc64_of(self, part: PartRange) -> int:
         """Return the CRC-64 of a range as the file holds it."""
-        with _as_target_error(self._part):
-            return _crc64_of(self._descriptor, part.offset, part.length)
+        with self._used() as descriptor, _as_target_error(self._part):
+            return _crc64_of(descriptor, part.offset, part.length)
 
     def save(self, record: DownloadRecord) -> None:
         """Write the checkpoint."""
@@ -65,10 +65,10 @@ class PartFile:
 
     def publish(self, version: ObjectVersion, crc: int) -> None:  # noqa: ARG002 - the blocks are in the file already
         """Write the file to disk and give it its name; the checkpoint is deleted after that."""
-        with _as_target_error(self._path):
-            os.ftruncate(self._descriptor, version.size)  # an earlier version may have been longer
+        with self._used() as descriptor, _as_target_error(self._path):
+            os.ftruncate(descriptor, version.size)  # an earlier version may have been longer
             # Bytes, then name, then folder: after a power cut the name must not show a file without its bytes.
-            os.fsync(self._descriptor)
+            os.fsync(descriptor)
             os.replace(self._part, self._path)
             _sync_folder(self._path.parent)
             self._store.delete()
@@ -80,8 +80,49 @@ class PartFile:
             self._part.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Release the lock."""
-        os.close(self._descriptor)
+        """Release the lock; a thread that was left behind keeps it until its last block is written."""
+        self._file.release()
+
+    @contextmanager
+    def _used(self) -> Iterator[int]:
+        try:
+            descriptor = self._file.take()
+        except ValueError as error:
+            raise TargetError(f"{self._part} was closed: the download ended") from error
+        try:
+            yield descriptor
+        finally:
+            self._file.release()
+
+
+class _SharedDescriptor:
+    """Close a descriptor once its last user has released it.
+
+    The system gives the number of a closed file to the next file that is opened. A thread that hangs longer than a
+    stopped download waits for it would then write its block into that file.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._users = 1
+        self._lock = threading.Lock()
+
+    def take(self) -> int:
+        """Return the descriptor; :meth:`release` must follow.
+
+        :raises ValueError: it is closed.
+        """
+        with self._lock:
+            if not self._users:
+                raise ValueError("closed")
+            self._users += 1
+            return self._descriptor
+
+    def release(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                os.close(self._descriptor)
 
 
 class LocalTarget:
@@ -110,6 +151,13 @@ def _file_crc64(path: str, size: int) -> int | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def _write_all(descriptor: int, offset: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:  # a signal or a full disk may cut a write short
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
 
 
 def _crc64_of(descriptor: int, offset: int, length: int) -> int:

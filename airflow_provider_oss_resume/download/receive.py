@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from airflow_provider_oss_resume.control.waiting import TICK
@@ -16,6 +17,7 @@ from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.sources.layout import PartPlan, PartRange
 
 _JOIN_TIMEOUT = 2.0
+"""Seconds that all threads together get to end: Airflow kills the process 5 s after it asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class Receivers:
             for number in range(min(concurrency, self._count))
         ]
 
-    def run(self, tick: Callable[[], None]) -> Iterator[ReceivedPart]:
+    def run(self, tick: Callable[[], None]) -> Generator[ReceivedPart, None, None]:
         """Yield each range once it is in the file.
 
         :param tick: called several times a second on this thread; what it raises ends the download.
@@ -123,8 +125,9 @@ class Receivers:
         if self._waiting or any(thread.is_alive() for thread in self._threads):
             self._waiting.clear()
             self._reader.cancel()
+        deadline = time.monotonic() + _JOIN_TIMEOUT
         for thread in self._threads:
-            thread.join(_JOIN_TIMEOUT)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
         try:

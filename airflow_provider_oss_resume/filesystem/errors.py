@@ -11,16 +11,18 @@ from airflow_provider_oss_resume.exceptions import AccessDeniedError, AlreadyExi
 
 
 @contextmanager
-def as_os_errors(path: str = "") -> Iterator[None]:
+def as_os_errors(path: str = "", target: str | None = None) -> Iterator[None]:
     """Raise what callers of a file system expect: ``FileNotFoundError``, ``PermissionError``, ``FileExistsError``.
 
     :param path: that the error names; by default the object of the request that failed.
+    :param target: of a copy, either of which may be what is missing.
     """
     try:
         yield
     except NotFoundError as error:
         named = path or error.details.resource
-        raise FileNotFoundError(errno.ENOENT, f"{os.strerror(errno.ENOENT)} ({error.code})", named) from error
+        text = f"{os.strerror(errno.ENOENT)} ({error.code})"
+        raise FileNotFoundError(errno.ENOENT, text, named, None, target) from error
     except AccessDeniedError as error:
         raise PermissionError(errno.EACCES, str(error), path or error.details.resource) from error
     except AlreadyExistsError as error:

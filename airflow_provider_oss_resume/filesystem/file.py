@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def require_mode(mode: str, path: str) -> None:
+    """Raise an error unless a file can be opened in this mode.
+
+    :raises NotImplementedError: OSS cannot do it.
+    :raises ValueError: there is no such mode.
+    """
+    if mode in ("rb", "wb", "xb"):
+        return
+    if not set(mode) <= set("rwxa+b") or len({*mode} & {*"rwxa"}) != 1:
+        raise ValueError(f"invalid mode {mode!r} of {path}: write r, w or x, with b for bytes")
+    raise NotImplementedError(
+        f"mode {mode!r} of {path}: OSS has no append to an object and changes none in place; write the whole "
+        "object (w or x), or write each piece as an object of its own and join them with merge"
+    )
+
+
 class OSSFile(AbstractBufferedFile):  # type: ignore[misc]
     """Read an object in ranges, or write one in parts.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
                 return described_file(path, self.client.head_object(bucket, key))
         except FileNotFoundError:
             with suppress(PermissionError):  # there is no such object, and whoever may not list sees no directories
-                if self._has_entries(bucket, f"{key}/"):
+                if self._first_entry(bucket, f"{key}/") is not None:
                     return directory(path)
             raise
 
@@ -101,6 +102,49 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
         """
         return self._type(path) == "file"
 
+    def isdir(self, path: str) -> bool:
+        """Return whether there is a bucket or a prefix.
+
+        :raises PermissionError: OSS does not say.
+        """
+        return self._type(path) == "directory"
+
+    def expand_path(
+        self, path: str | Sequence[str], recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
+    ) -> list[str]:
+        """Return the files and directories of paths, which may be patterns.
+
+        A path that exists is no pattern: to remove ``report[1].csv`` must not remove ``report1.csv``.
+        """
+        paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+        literal = [one for one in paths if self.is_literal(one)]
+        rest = [one for one in paths if one not in literal]
+        found = {self._strip_protocol(one) for one in literal}
+        if recursive:
+            found.update(*(self.find(one, maxdepth, withdirs=True) for one in literal))
+        if rest or not literal:
+            found.update(super().expand_path(rest, recursive, maxdepth, **kwargs))
+        return sorted(found)
+
+    def is_literal(self, path: Any) -> bool:
+        """Return whether there is an object or a directory whose name has the wildcards of a pattern."""
+        from glob import has_magic
+
+        if not has_magic(os.fspath(path)):
+            return False
+        try:
+            return self.exists(path)
+        except PermissionError:  # whoever may only list can still use patterns
+            return False
+
+    def _literal(self, source: Any, target: Any, is_folder: Callable[[str], bool]) -> tuple[Any, Any]:
+        """Return source and target as fsspec has to get them, so that it takes the source for no pattern."""
+        if not (isinstance(source, str) and isinstance(target, str) and self.is_literal(source)):
+            return source, target
+        if target.endswith("/") or (is_folder(target) and not source.endswith("/")):
+            target = posixpath.join(target, posixpath.basename(self._strip_protocol(source)))
+        return ([source], [target]) if self.isfile(source) else (source, target)
+
     def _type(self, path: str) -> str | None:
         try:
             kind: str = self.info(path)["type"]
@@ -113,10 +157,11 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
             with as_os_errors(path):
                 next(self.client.object_pages(bucket, page_size=1))
 
-    def _has_entries(self, bucket: str, prefix: str) -> bool:
+    def _first_entry(self, bucket: str, prefix: str) -> str | None:
+        """Return the first key under a prefix: the prefix itself where an object stands for the directory."""
         with as_os_errors(f"{bucket}/{prefix}"):
             page = next(self.client.object_pages(bucket, prefix, page_size=1))
-        return bool(page.objects or page.prefixes)
+        return page.objects[0].key if page.objects else None
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:  # noqa: ARG002 - fsspec calls it so
         """Return the entries of a directory, or the entry of a file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import isfilelike
 
 from airflow_provider_oss_resume.filesystem.errors import as_os_errors
-from airflow_provider_oss_resume.filesystem.file import OSSFile
+from airflow_provider_oss_resume.filesystem.file import OSSFile, require_mode
 from airflow_provider_oss_resume.filesystem.listing import DEFAULT_CONNECTION, OSSListing
 
 if TYPE_CHECKING:
@@ -70,11 +71,7 @@ class OSSFileSystem(OSSListing):
         return layered if "b" in mode else TextFile(layered, **text)
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **kwargs: Any) -> OSSFile:
-        if mode not in ("rb", "wb", "xb"):
-            raise NotImplementedError(
-                f"mode {mode!r} of {path}: OSS has no append to an object and changes none in place; write the whole "
-                "object (w or x), or write each piece as an object of its own and join them with merge"
-            )
+        require_mode(mode, path)
         if block_size is not None and block_size < 0:  # fsspec would leave out the last bytes
             raise ValueError(f"block_size is {block_size}: write a number of bytes, or None")
         if not self.split(path)[1]:
@@ -116,6 +113,9 @@ class OSSFileSystem(OSSListing):
             with self.open(rpath, "rb", **kwargs) as file:
                 shutil.copyfileobj(file, outfile or lpath, self.blocksize)
             return
+        if os.path.isdir(lpath) and self.isfile(rpath):
+            # The downloader would write into the folder, under a path that the caller does not know.
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(lpath))
         try:
             with as_os_errors(rpath):
                 done = Downloader(self.client).download(DownloadRequest(*self.split(rpath), os.fspath(lpath)))
@@ -130,16 +130,20 @@ class OSSFileSystem(OSSListing):
     # ---------------------------------------------------------------- changing
 
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:  # noqa: ARG002 - fsspec calls it so
-        """Copy an object inside OSS, in parts above 1 GiB; a directory needs no copy."""
+        """Copy an object inside OSS, in parts above 1 GiB; of a directory, the object that stands for it."""
         from airflow_provider_oss_resume.object_io import copy_object
 
-        source = self.split(path1)
+        source, target = self.split(path1), self.split(path2)
         try:
-            with as_os_errors(path1):
-                copy_object(self.client, source, *self.split(path2))
+            with as_os_errors(path1, path2):
+                copy_object(self.client, source, *target)
         except FileNotFoundError:
-            if not self._has_entries(source[0], f"{source[1]}/"):
+            folder = source[0], f"{source[1]}/"
+            first = self._first_entry(*folder)
+            if first is None:
                 raise
+            if first == folder[1]:
+                copy_object(self.client, folder, target[0], f"{target[1]}/")
 
     def copy(
         self,
@@ -155,10 +159,9 @@ class OSSFileSystem(OSSListing):
         :param on_error: ``raise``, or ``ignore`` for objects that are missing; the latter is the default of
             ``recursive``.
         """
-        from airflow_provider_oss_resume.filesystem.pairs import PairsOnly, for_each
+        from airflow_provider_oss_resume.filesystem.pairs import for_each
 
-        found: Any = PairsOnly(self)
-        AbstractFileSystem.copy(found, path1, path2, recursive, maxdepth, on_error, **kwargs)
+        pairs = self._pairs_of_copy(path1, path2, recursive, maxdepth)
         may_be_missing = on_error == "ignore" or (on_error is None and recursive)
 
         def copy(pair: Pair) -> None:
@@ -168,7 +171,39 @@ class OSSFileSystem(OSSListing):
                 if not may_be_missing:
                     raise
 
-        for_each(copy, found.pairs)
+        for_each(copy, pairs)
+
+    def _pairs_of_copy(
+        self, path1: str | list[str], path2: str | list[str], recursive: bool, maxdepth: int | None
+    ) -> list[Pair]:
+        from airflow_provider_oss_resume.filesystem.pairs import PairsOnly
+
+        found: Any = PairsOnly(self)
+        AbstractFileSystem.copy(found, *self._literal(path1, path2, self.isdir), recursive, maxdepth)
+        pairs: list[Pair] = found.pairs
+        return pairs
+
+    def mv(
+        self,
+        path1: str | list[str],
+        path2: str | list[str],
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        **kwargs: Any,  # noqa: ARG002 - fsspec calls it so
+    ) -> None:
+        """Copy objects inside OSS, then delete those that were copied, and no others.
+
+        :raises IsADirectoryError: ``path1`` is a directory, and ``recursive`` is false.
+        :raises ValueError: an object would be written over before it is moved.
+        """
+        from airflow_provider_oss_resume.filesystem.moving import move
+
+        if self._strip_protocol(path1) == self._strip_protocol(path2):
+            return
+        pairs = self._pairs_of_copy(path1, path2, recursive, maxdepth)
+        if not pairs:
+            raise IsADirectoryError(errno.EISDIR, "a directory moves with recursive=True only", path1)
+        move(self, pairs)
 
     def get(
         self,
@@ -183,7 +218,9 @@ class OSSFileSystem(OSSListing):
         from airflow_provider_oss_resume.filesystem.pairs import PairsOnly
 
         found: Any = PairsOnly(self)
-        AbstractFileSystem.get(found, rpath, lpath, recursive, maxdepth=maxdepth, **kwargs)
+        AbstractFileSystem.get(
+            found, *self._literal(rpath, lpath, os.path.isdir), recursive, maxdepth=maxdepth, **kwargs
+        )
         self._copy_each(self.get_file, found.pairs, callback, kwargs)
 
     def put(
@@ -236,13 +273,26 @@ class OSSFileSystem(OSSListing):
     def rm(self, path: str | Sequence[str], recursive: bool = False, maxdepth: int | None = None) -> None:
         """Delete objects, 1,000 a request; one that is missing is no error, and a bucket is never deleted.
 
+        :raises ValueError: the path is empty, which would be all buckets.
         :raises OSError: OSS did not delete all of them.
         """
-        names = map(self.split, self.expand_path(path, recursive=recursive, maxdepth=maxdepth))
+        paths = [path] if isinstance(path, str) else list(path)
+        empty = [one for one in paths if not self._strip_protocol(one)]
+        if empty:
+            raise ValueError(f"path {empty[0]!r} names no bucket: it would delete the objects of all buckets")
+        self.delete_named(self.expand_path(path, recursive=recursive, maxdepth=maxdepth), with_folders=recursive)
+
+    def delete_named(self, paths: Sequence[str], *, with_folders: bool) -> None:
+        """Delete objects by their names, which are no patterns.
+
+        :param with_folders: delete the objects that stand for directories of these names too.
+        :raises OSError: OSS did not delete all of them.
+        """
+        names = map(self.split, paths)
         for bucket, found in groupby(sorted(name for name in names if name[1]), key=lambda name: name[0]):
             keys = [key for _, key in found]
             # The objects that stand for directories end in a slash.
-            wanted = [*keys, *(f"{key}/" for key in keys)] if recursive else keys
+            wanted = [*keys, *(f"{key}/" for key in keys)] if with_folders else keys
             with as_os_errors(bucket):
                 kept = [key for _, failed in self.client.delete_objects(bucket, wanted) for key in failed]
             if kept:
@@ -256,7 +306,8 @@ class OSSFileSystem(OSSListing):
         :param source: ``oss://`` path, or URL of another file system, such as ``file:///data``.
         :param target: likewise.
         :param delete: remove the files of the target that the source does not have.
-        :raises ValueError: the source is not a directory.
+        :raises ValueError: the source is not a directory, one of the two is inside of the other, or a key cannot be
+            the path of a local file.
         """
         from airflow_provider_oss_resume.filesystem.sync import sync
 
@@ -267,7 +318,9 @@ class OSSFileSystem(OSSListing):
 
         text = os.fspath(url) if isinstance(url, os.PathLike) else str(url)
         if "://" not in text or text.startswith("oss://"):
-            return self, self._strip_protocol(text)
+            conn_id = self._get_kwargs_from_urls(text).get("conn_id", self.conn_id)
+            fs = self if conn_id == self.conn_id else get_fs(conn_id)
+            return fs, self._strip_protocol(text)
         place: tuple[AbstractFileSystem, str] = url_to_fs(text)
         return place
 

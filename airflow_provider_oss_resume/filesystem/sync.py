@@ -10,6 +10,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from airflow_provider_oss_resume.download.key_paths import require_below
 from airflow_provider_oss_resume.filesystem.pairs import for_each
 
 Place = tuple[AbstractFileSystem, str]
@@ -20,7 +21,11 @@ def sync(source: Place, target: Place, *, delete: bool) -> list[str]:
     (source_fs, source_path), (target_fs, target_path) = source, target
     if not source_fs.isdir(source_path):
         raise ValueError(f"{source_path} is not a directory: sync copies the files in a directory")
+    _require_apart(source, target)
     wanted, present = _files(source), _files(target)
+    if isinstance(target_fs, LocalFileSystem):
+        for name in wanted:
+            require_below(name, name)
     written = [name for name, entry in wanted.items() if name not in present or _differs(entry, present[name])]
     for_each(
         lambda pair: _copy((source_fs, pair[0]), (target_fs, pair[1])),
@@ -31,11 +36,22 @@ def sync(source: Place, target: Place, *, delete: bool) -> list[str]:
     return [f"{target_path}/{name}" for name in written]
 
 
+def _require_apart(source: Place, target: Place) -> None:
+    """Raise an error if one folder is in the other: each run would copy the copies, or delete files of the source."""
+    if source[0] is not target[0] or source[1] == target[1]:
+        return
+    inner, outer = sorted((source[1], target[1]), key=len, reverse=True)
+    if inner.startswith(f"{outer.rstrip('/')}/") or not outer:
+        raise ValueError(f"{inner} is inside of {outer or 'all buckets'}: sync needs two folders that are apart")
+
+
 def _files(place: Place) -> dict[str, Mapping[str, Any]]:
     fs, path = place
-    start = len(path) + 1
+    start = len(path.rstrip("/"))
     found = fs.find(path, detail=True)
-    return {name[start:]: entry for name, entry in sorted(found.items()) if entry.get("type") == "file"}
+    return {
+        name[start:].removeprefix("/"): entry for name, entry in sorted(found.items()) if entry.get("type") == "file"
+    }
 
 
 def _differs(source: Mapping[str, Any], target: Mapping[str, Any]) -> bool:

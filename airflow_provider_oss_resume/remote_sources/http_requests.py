@@ -115,9 +115,9 @@ class HTTPRequests:
 
     def _get(self, url: str, headers: Mapping[str, str]) -> tuple[str, OpenReply]:
         wanted = {"Accept-Encoding": "identity", **self._headers, **headers}
-        origin = urlsplit(url).netloc
+        first = url
         for _ in range(_REDIRECTS):
-            if urlsplit(url).netloc != origin:  # as browsers and curl do: a password is not for another host
+            if not _may_know_password(first, url):
                 wanted = {name: value for name, value in wanted.items() if name.lower() != "authorization"}
             reply = self._transport.open(HTTPRequest("GET", url, wanted))
             if reply.status not in _REDIRECTED or "location" not in reply.headers:
@@ -150,6 +150,12 @@ class HTTPRequests:
     def close(self) -> None:
         self._transport.interrupt()
         self._transport.close()
+
+
+def _may_know_password(first: str, redirected: str) -> bool:
+    """Return whether a redirect stays with the host that the password is for, and keeps it encrypted on the way."""
+    ours, theirs = urlsplit(first), urlsplit(redirected)
+    return theirs.netloc == ours.netloc and theirs.scheme in (ours.scheme, "https")
 
 
 def shown_url(url: str) -> str:

@@ -108,7 +108,7 @@ class LocalSelection:
             if self._symlinks == "fail":
                 yield Unreadable(entry.path, f"{entry.path!r} is a symbolic link, and symlinks is 'fail'")
             return
-        if entry.is_dir():
+        if _is_directory(entry):
             if walk.deepest is None or directory.depth < walk.deepest:
                 yield from _enter(directory, entry, pending)
         elif (walk.regex is None or walk.regex.fullmatch(relative)) and self._names.accept(relative):
@@ -127,6 +127,15 @@ class _Directory:
     prefix: str
     depth: int
     above: frozenset[tuple[int, int]] = field(default_factory=frozenset)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself, or one that leads where this user may not look. It is reported like a file that cannot be
+        # read; raised here, the error would end the walk of its whole directory.
+        return False
 
 
 def _enter(directory: _Directory, entry: os.DirEntry[str], pending: list[_Directory]) -> Iterator[Unreadable]:

@@ -426,6 +426,18 @@ def test_sync(fs: Any, root: str, tmp_path: Path) -> None:
         fs.sync(f"file://{source / 'a'}", root)
 
 
+@pytest.mark.parametrize("ends", [("{other}", "{ours}-2"), ("{ours}", "{other}-2")])
+def test_sync_uses_the_connection_that_a_url_names(
+    fs: Any, oss: DevServer, root: str, ends: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER_OSS", bucket.connection(oss).replace("test-secret", "another-secret"))
+    fs.pipe(f"{root}/a", b"a")
+    source, target = (one.format(other=f"oss://other_oss@{root}", ours=root) for one in ends)
+    with pytest.raises(PermissionError, match="SignatureDoesNotMatch"):
+        fs.sync(source, target)
+    assert fs.find(f"{root}-2") == []
+
+
 def test_a_newer_file_of_the_same_size_is_copied(fs: Any, root: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"1")
     fs.sync(f"file://{tmp_path}", root)

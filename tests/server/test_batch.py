@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from airflow_provider_oss_resume.exceptions import (
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.sources.local_selection import LocalSelection
 from airflow_provider_oss_resume.sources.selection import NamePatterns
+from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import Cancel, IfExists
 from tests.server.batches import Batch
 from tests.server.uploads import BUCKET, PART
@@ -328,3 +330,54 @@ def test_an_upload_that_another_client_started_is_adopted(batch: Batch) -> None:
     assert {one.part_number for one in batch.server.requests("UploadPart")} == {5, 6}
     assert (result.counts.bytes_reused, batch.uploads_left()) == (4 * PART, [])
     assert batch.objects() == batch.files()
+
+
+class BrokenStore(MemoryStore):
+    """A store that is down."""
+
+    def load(self) -> str | None:
+        raise RuntimeError("the API server does not answer")
+
+    def save(self, text: str) -> None:
+        raise RuntimeError("the API server does not answer")
+
+    def delete(self) -> None:
+        raise RuntimeError("the API server does not answer")
+
+
+def test_a_store_that_is_down_does_not_fail_the_batch(batch: Batch) -> None:
+    batch.store = BrokenStore()
+    batch.write(MIXED)
+    assert batch.upload().counts.sent == len(MIXED)
+    assert batch.objects() == batch.files()
+
+
+class NotedStore(MemoryStore):
+    """A store that notes the threads that call it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[str] = set()
+
+    def load(self) -> str | None:
+        self.threads.add(threading.current_thread().name)
+        return super().load()
+
+    def save(self, text: str) -> None:
+        self.threads.add(threading.current_thread().name)
+        super().save(text)
+
+    def delete(self) -> None:
+        self.threads.add(threading.current_thread().name)
+        super().delete()
+
+
+def test_only_the_store_thread_calls_the_store(batch: Batch) -> None:
+    noted = batch.store = NotedStore()
+    batch.write({"large.bin": 8 * PART, "small.csv": 10})
+    batch.server.plan(FaultRule(FaultKind.REPLY, "UploadPart", status=403, code="AccessDenied", skip=5))
+    with pytest.raises(FilesFailedError):
+        batch.upload()
+    (batch.folder / "large.bin").unlink()
+    batch.upload()
+    assert (noted.threads, noted.text, batch.uploads_left()) == ({"oss-resume-store"}, None, [])

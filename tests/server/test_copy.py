@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,13 @@ from airflow_provider_oss_resume.exceptions import (
     ConfigurationError,
     NotFoundError,
     OSSResumeError,
+    UploadCancelled,
 )
 from airflow_provider_oss_resume.oss import OSSClient
+from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import CopyRequest, IfExists, ObjectOptions, Uploader
+from airflow_provider_oss_resume.upload.copy.copy_run import CopyThreads
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, content
 
 Copy = Callable[..., Any]
@@ -197,3 +201,45 @@ def test_a_copy_that_an_earlier_try_completed_is_not_made_again(
     assert (result.resumed, result.bytes_reused) == (True, SIZE)
     assert {one.operation for one in server.requests()} == {"HeadObject", "ListParts"}
     assert store.text is None
+
+
+def uploads_in_progress(client: OSSClient, key: str) -> list[str]:
+    return [one.key for one in client.list_multipart_uploads(BUCKET, key)]
+
+
+def fail_half_way(server: DevServer, copy: Copy) -> None:
+    server.plan(FaultRule(FaultKind.REPLY, "UploadPartCopy", status=403, code="AccessDenied", skip=4))
+    with pytest.raises(AccessDeniedError):
+        copy()
+
+
+def test_a_source_that_is_small_now_leaves_no_upload_behind(
+    server: DevServer, client: OSSClient, copy: Copy, key: str, store: MemoryStore
+) -> None:
+    fail_half_way(server, copy)
+    client.put_object(BUCKET, "from/" + key, b"small")
+    copy(copy_threshold=PART)
+    assert (stored(client, key), uploads_in_progress(client, key), store.text) == (b"small", [], None)
+
+
+def test_an_upload_whose_parts_may_not_be_listed_is_not_left_behind(
+    server: DevServer, client: OSSClient, copy: Copy, key: str
+) -> None:
+    fail_half_way(server, copy)
+    server.plan(FaultRule(FaultKind.REPLY, "ListParts", status=403, code="AccessDenied"))
+    copy()
+    assert (stored(client, key), uploads_in_progress(client, key)) == (content(), [])
+
+
+def test_a_request_that_cannot_be_woken_does_not_hold_up_the_stop() -> None:
+    released, cut = threading.Event(), threading.Event()
+
+    def hang() -> Part:
+        released.wait(60)
+        return Part(1, 1, "E")
+
+    threads = CopyThreads(1, cut.set)
+    hanging = threads.__enter__()(hang)
+    threads.__exit__(UploadCancelled)
+    assert (cut.is_set(), hanging.done()) == (True, False)
+    released.set()

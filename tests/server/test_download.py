@@ -17,6 +17,8 @@ import pytest
 from airflow_provider_oss_resume.control.cancel import Cancel
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from airflow_provider_oss_resume.download import Downloader, DownloadRequest, DownloadResult
+from airflow_provider_oss_resume.download.part_file import LocalTarget, PartFile
+from airflow_provider_oss_resume.download.record import DownloadRecord
 from airflow_provider_oss_resume.exceptions import (
     AccessDeniedError,
     ConfigurationError,
@@ -28,6 +30,7 @@ from airflow_provider_oss_resume.exceptions import (
 )
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.crc64 import crc64
+from airflow_provider_oss_resume.sources.layout import PartRange
 from tests.server.conftest import ClientFactory
 from tests.server.relay import Relay
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, content
@@ -306,3 +309,54 @@ def test_the_log_says_what_is_kept(target: Target, caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.INFO)
     target.download()
     assert f"resuming the download of oss://{BUCKET}/{target.key} to {target.path}: 3 of {PARTS} parts" in caplog.text
+
+
+class NoRoom(PartFile):
+    """A ``.part`` file on a disk without room for a checkpoint."""
+
+    def save(self, record: DownloadRecord) -> None:
+        raise TargetError(f"no space left on device for {len(record.parts)} parts")
+
+
+class FullDisk(LocalTarget):
+    """A target on such a disk."""
+
+    def open_parts(self) -> PartFile:
+        return NoRoom(self._path)
+
+
+def receivers() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name.startswith("oss-resume-receiver")]
+
+
+def test_no_thread_reads_on_when_the_checkpoint_cannot_be_written(target: Target) -> None:
+    target.put()
+    target.server.plan(FaultRule(FaultKind.DELAY, "GetObject", key=target.key, skip=1, count=None, seconds=30))
+    request = DownloadRequest(BUCKET, target.key, target.path, PART, 2)
+    downloader = Downloader(target.client, save_interval=0.0)
+    with pytest.raises(TargetError, match="no space left") as kept:
+        downloader.download(request, target=FullDisk(str(target.path)))
+    assert (receivers(), kept.value.args) == ([], ("no space left on device for 1 parts",))
+    target.server.clear_faults()
+
+
+def test_a_stop_request_is_told_although_the_disk_is_full(target: Target) -> None:
+    target.put()
+    cancel = Cancel()
+    cancel.request("stopped by a test")
+    with pytest.raises(UploadCancelled, match="stopped by a test"):
+        Downloader(target.client).download(
+            DownloadRequest(BUCKET, target.key, target.path, PART, 1), cancel, FullDisk(str(target.path))
+        )
+
+
+def test_a_late_block_is_not_written_into_another_file(tmp_path: Path) -> None:
+    """A thread that hangs longer than the download waits for it writes after the file was closed."""
+    file = LocalTarget(str(tmp_path / "late.csv")).open_parts()
+    with file.receiving(PartRange(1, 0, 5)) as write:
+        file.close()
+        opened = [(tmp_path / str(number)).open("wb") for number in range(8)]
+        write(0, b"late!")
+    for one in opened:
+        one.close()
+    assert [(tmp_path / str(number)).read_bytes() for number in range(8)] == [b""] * 8

@@ -80,6 +80,9 @@ def _float_text(value: float) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == int(value) and abs(value) < 1e15:
         return str(int(value)) if value or math.copysign(1, value) > 0 else "-0"
+    if 1e15 <= abs(value) < 1e16:  # PostgreSQL has an exponent from 1e15 on, Python from 1e16 on
+        sign, digits = "-" if value < 0 else "", str(abs(int(value)))
+        return f"{sign}{digits[0]}.{digits[1:]}".rstrip("0").rstrip(".") + "e+15"
     return repr(value)
 
 

@@ -28,6 +28,7 @@ from airflow_provider_oss_resume.sources.layout import PartPlan, plan_parts
 from airflow_provider_oss_resume.sources.source import Fingerprint
 from airflow_provider_oss_resume.transfer.destination import Destination
 from airflow_provider_oss_resume.transfer.progress import Phase, human_size
+from airflow_provider_oss_resume.transfer.transfer import JOIN_TIMEOUT
 from airflow_provider_oss_resume.upload.copy.copy_request import CopyRequest
 from airflow_provider_oss_resume.upload.if_exists import IfExists, conflict
 from airflow_provider_oss_resume.upload.object_options import COMPLETE, INITIATE, PUT, ObjectOptions
@@ -78,6 +79,8 @@ class CopyRun:
 
     def _copy(self, source: ObjectInfo, checkpoint: Checkpoint | None) -> UploadResult:
         if source.size <= self._request.copy_threshold:
+            if checkpoint is not None:  # of an earlier try, when the source was larger: nobody would abort it later
+                self._abort(checkpoint)
             return self._copy_at_once(source)
         return self._copy_parts(source, checkpoint)
 
@@ -94,7 +97,7 @@ class CopyRun:
         if found is None or not (stays or request.if_exists is IfExists.FAIL):
             return None
         if checkpoint is not None:
-            resources.call(lambda: abort_quietly(resources.client, checkpoint))
+            self._abort(checkpoint)
             resources.delete_checkpoint()
         if not stays:
             raise conflict(request.bucket, request.key)
@@ -159,8 +162,11 @@ class CopyRun:
             return None
         if _is_same_copy(found, self._new_checkpoint(source)):
             return resources.call(lambda: read_bucket_state(resources.client, found))
-        resources.call(lambda: abort_quietly(resources.client, found))
+        self._abort(found)
         return None
+
+    def _abort(self, upload: Checkpoint) -> None:
+        self._resources.call(lambda: abort_quietly(self._resources.client, upload))
 
     def _resumed(
         self, source: ObjectInfo, found: Checkpoint | None, state: BucketState | None
@@ -173,6 +179,9 @@ class CopyRun:
             log.info("resume: %d of %d parts are copied", len(kept), plan.count)
             ours = replace(found, owner=resources.checkpoint.owner, resumes=found.resumes + 1)
             return PartTracker(ours, plan, found.fingerprint), kept
+        if found is not None and state is not None and state.listed is Listing.DENIED:
+            # Its parts are unknown. Copying them again costs no bytes of this machine, and leaves no upload behind.
+            self._abort(found)
         to = Destination(fresh.bucket, fresh.key, "", self._request.options.headers_for(INITIATE, fresh.key))
         plan = PartPlan(source.size, fresh.part_size)
         log.info("start: copy %s in %d parts of %s", self._request.source, plan.count, human_size(plan.part_size))
@@ -194,8 +203,8 @@ class CopyRun:
     def _most(self) -> int:
         return self._request.max_concurrency
 
-    def _pool(self) -> _Pool:
-        return _Pool(self._most, self._resources.client.cancel)
+    def _pool(self) -> CopyThreads:
+        return CopyThreads(self._most, self._resources.client.cancel)
 
     def _copier(self, tracker: PartTracker, plan: PartPlan, source: ObjectInfo, number: int) -> Callable[[], Part]:
         request, client, part = self._request, self._resources.client, plan.part(number)
@@ -262,20 +271,29 @@ class CopyRun:
         return UploadResult(request.bucket, request.key, source.size, stored.etag, crc64, duration_s=seconds)
 
 
-class _Pool:
+class CopyThreads:
     """Threads that copy; an error cancels their requests."""
 
     def __init__(self, count: int, cancel: Callable[[], None]) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="oss-resume-copy")
         self._cancel = cancel
+        self._running = set[Future[Part]]()
 
     def __enter__(self) -> Callable[[Callable[[], Part]], Future[Part]]:
-        return self._pool.submit
+        return self._submit
+
+    def _submit(self, copy: Callable[[], Part]) -> Future[Part]:
+        future = self._pool.submit(copy)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return future
 
     def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
         if kind is not None:
             self._cancel()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        # Bounded: a request that hangs while it connects cannot be woken, and a stop has to end within five seconds.
+        wait(tuple(self._running), timeout=JOIN_TIMEOUT)
 
 
 def _plan_of(tracker: PartTracker) -> PartPlan:

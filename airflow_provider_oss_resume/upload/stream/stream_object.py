@@ -70,7 +70,7 @@ def store_whole(
     """
     if checkpoint.upload_id:
         resources.call(lambda: abort_quietly(resources.client, checkpoint))
-    to = destination(request, PUT, checkpoint.upload_id)
+    to = destination(request, PUT)
     stored = put_bytes(resources, to, data, callback_required=request.callback_required)
     return blank_result(resources, request, Expected(len(data), crc64(data)), stored.etag)
 

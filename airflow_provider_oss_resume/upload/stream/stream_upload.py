@@ -77,6 +77,7 @@ class StreamUpload:
     ) -> None:
         self._request = request
         self._resources_manager = resources
+        self._now = now
         self._start = StreamStart(new_checkpoint(request, endpoint, now()))
         self._layout = RecordedParts()
         self._sending: StreamSending | None = None
@@ -197,7 +198,7 @@ class StreamUpload:
         if old.upload_id and self._result is None:
             resources.call(lambda: abort_quietly(resources.client, old))
         resources.delete_checkpoint()
-        self._start = StreamStart(replace(new_checkpoint(self._request, old.endpoint, time.time()), owner=old.owner))
+        self._start = StreamStart(replace(new_checkpoint(self._request, old.endpoint, self._now()), owner=old.owner))
         self._result = None
 
     def tick(self) -> None:

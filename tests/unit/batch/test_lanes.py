@@ -108,3 +108,25 @@ def test_a_stop_waits_for_the_uploads_in_progress_and_starts_no_other() -> None:
     with pytest.raises(UploadCancelled, match="the task was killed"):
         run(files, upload, tick, stop)
     assert (sorted(ended), files.taken) == (["0", "1"], 2)
+
+
+def test_a_machine_with_few_threads_uploads_with_those(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def start_one(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    assert len(run(Files(), stored)) == 10
+
+
+def test_a_machine_without_threads_fails_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        run(Files(), stored)

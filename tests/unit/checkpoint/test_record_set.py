@@ -51,7 +51,10 @@ def test_a_single_checkpoint_is_no_set() -> None:
     assert [found.key for found in decode_all(encode(one("a")))] == ["a"]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "7", '{"batch": 2, "checkpoints": {}}', '{"batch": 1}', "gAAAAA"])
+OTHER = ["", "{}", "[]", "7", '{"batch": 2, "checkpoints": {}}', '{"batch": 1}', "gAAAAA", "[" * 100_000]
+
+
+@pytest.mark.parametrize("text", OTHER, ids=lambda text: text[:10])
 def test_other_texts_are_no_set_and_cannot_be_read(text: str) -> None:
     assert decode_set(text) is None
     with pytest.raises(CheckpointError):

@@ -143,3 +143,11 @@ def test_what_cannot_work_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigurationError, match="symlinks is 'sometimes': write 'follow', 'skip' or 'fail'"):
         LocalSelection([folder], symlinks="sometimes")
     assert "no such file" in problems(LocalSelection([folder / "missing.csv"]))[0]
+
+
+def test_a_link_to_itself_is_unreadable_and_the_others_are_found(folder: Path) -> None:
+    top = folder / "top"
+    (top / "aa").symlink_to(top / "aa")
+    assert names(LocalSelection([top])) == ALL
+    (reason,) = problems(LocalSelection([top]))
+    assert str(top / "aa") in reason
