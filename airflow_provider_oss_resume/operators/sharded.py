@@ -62,7 +62,7 @@ class PlanUploadOperator(ShardedOperator):
             require_sharding(workers, shards, shards_at_once)
 
     def _step(self, step: Step) -> Any:
-        from airflow_provider_oss_resume.remote_sources.choose import is_many
+        from airflow_provider_oss_resume.remote_sources.choose_source import is_many
 
         sharding = require_sharding(self.workers, self.shards, self.shards_at_once)
         plan: Plan | BatchPlan

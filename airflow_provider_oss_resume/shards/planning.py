@@ -15,7 +15,7 @@ from airflow_provider_oss_resume.upload.resume.bucket_state import head_or_none
 from airflow_provider_oss_resume.upload.resume.decision import Action, Decision
 from airflow_provider_oss_resume.upload.resume.find_upload import adopted_or, load_checkpoint
 from airflow_provider_oss_resume.upload.run_context import RunContext
-from airflow_provider_oss_resume.upload.steps.choose import choose_upload
+from airflow_provider_oss_resume.upload.steps.choose_upload import choose_upload
 from airflow_provider_oss_resume.upload.steps.initiate import log_start
 from airflow_provider_oss_resume.upload.steps.upload_in_progress import UploadInProgress
 from airflow_provider_oss_resume.upload.steps.whole_object import check_stored, put_whole

@@ -36,7 +36,7 @@ from airflow_provider_oss_resume.upload.resume.find_upload import (
 from airflow_provider_oss_resume.upload.resume.foreign_upload import ForeignUpload, foreign_upload_of
 from airflow_provider_oss_resume.upload.run_context import RunContext, RunResources
 from airflow_provider_oss_resume.upload.steps.abort import abort_in_time, abort_quietly
-from airflow_provider_oss_resume.upload.steps.choose import choose_upload
+from airflow_provider_oss_resume.upload.steps.choose_upload import choose_upload
 from airflow_provider_oss_resume.upload.steps.finish import finish
 from airflow_provider_oss_resume.upload.steps.initiate import log_start
 from airflow_provider_oss_resume.upload.steps.leave import leave, log_done, log_resumed

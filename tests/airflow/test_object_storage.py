@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceChangedError
-from airflow_provider_oss_resume.remote_sources.choose import is_many, selection_of, source_of
+from airflow_provider_oss_resume.remote_sources.choose_source import is_many, selection_of, source_of
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
 from airflow_provider_oss_resume.remote_sources.selection import ObjectStorageSelection
 from airflow_provider_oss_resume.sources.selection import NamePatterns, SelectedFile
