@@ -64,8 +64,8 @@ def checkpoint(folder: Path) -> Iterator[Check]:
     reported = sample.reported
     constant = 256 * KIB + 2 * KIB
     growth = (reported["written"] - constant) / reported["last"]
-    yield at_most(f"checkpoint bytes in {reported['writes']} writes, less 256 KiB, of its final size", growth, "x", 3.0)
-    yield at_most("checkpoint CPU of the run's", 100 * reported["cpu"] / sample.used.cpu, "%", 2.0)
+    yield at_most(f"checkpoint bytes in {reported['writes']} writes, less 256 KiB, / its final size", growth, "x", 3.0)
+    yield at_most("CPU time of the checkpoint / of the run", 100 * reported["cpu"] / sample.used.cpu, "%", 2.0)
 
 
 def resume(folder: Path) -> Iterator[Check]:
@@ -77,7 +77,7 @@ def resume(folder: Path) -> Iterator[Check]:
     first = statistics.median(one.seen["first_part_at"] - one.reported["started_at"] for one in samples)
     last = statistics.median(one.seen["last_part_at"] - one.reported["started_at"] for one in samples)
     end = statistics.median(one.reported["ended_at"] - one.reported["started_at"] for one in samples)
-    yield at_most("resume of 10,000 parts: first missing part on the wire", first, "s", 0.1)
+    yield at_most("resume of 10,000 parts: until the first missing part is sent", first, "s", 0.1)
     yield Check(f"resume: last missing part sent, of {end:.2f} s in all", last, "s", "before the end", last < end)
 
 
@@ -100,7 +100,7 @@ def rehash(folder: Path) -> Iterator[Check]:
     for name, where in (("cold", "from the disk"), ("warm", "from the page cache")):
         percent = 100 * reported[name]
         speed = f"{reported[f'{name}_mib_s']:.0f} MiB/s"
-        yield Check(f"re-hash {where}, of reading's {speed}", percent, "%", ">= 80 %", percent >= 80)
+        yield Check(f"speed of re-hashing {where} / of reading ({speed})", percent, "%", ">= 80 %", percent >= 80)
 
 
 def parsing(_folder: Path) -> Iterator[Check]:
@@ -108,7 +108,7 @@ def parsing(_folder: Path) -> Iterator[Check]:
     samples = [run("parse", Work("", (), 0, 1, 0), Settings()) for _ in range(7)]
     # CPU time, not wall time: a busy machine does not change it.
     extra = statistics.median(one.used.cpu for one in samples)
-    yield at_most("CPU of parsing a DAG file, above BaseOperator's", 1000 * extra, "ms", 30)
+    yield at_most("CPU time of parsing a DAG file, beyond that of BaseOperator", 1000 * extra, "ms", 30)
 
 
 CheckMaker = Callable[[Path], Iterator[Check]]

@@ -63,7 +63,7 @@ def _measurements(result: Result, contender: str) -> str:
 
 
 def _verdict(target: Target, reached: float) -> str:
-    name = f"{'CPU' if target.metric == 'cpu' else 'wall'} of {LABELS[target.against]}'s"
+    name = f"{'CPU' if target.metric == 'cpu' else 'wall'} time / {LABELS[target.against]}"
     return f"| {name} | <= {target.limit:.3g} | {reached:.3g} | {_word(reached <= target.limit)} |"
 
 

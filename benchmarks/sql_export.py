@@ -184,7 +184,7 @@ def exports(folder: Path) -> Iterator[Check]:
         _, seconds, _ = against_copy("cursor csv", postgres.uri, 1)
         theirs, memory = measure(PEER, postgres.uri, peer_settings(postgres, s3, folder))
         speed = PEER_ROWS / theirs
-        name = f"export by a cursor, of {PEER}'s {speed:,.0f} rows/s and {memory:,.0f} MB for {PEER_ROWS:,} rows"
+        name = f"cursor csv, speed / {PEER} ({speed:,.0f} rows/s and {memory:,.0f} MB for {PEER_ROWS:,} rows)"
         yield at_least(name, ROWS / seconds / speed, "x", 2)
 
 
@@ -208,13 +208,15 @@ def of_table(uri: str, rows: int, rounds: int) -> Iterator[Check]:
         ratio, seconds, memory = against_copy(name, uri, rounds)
         what = f"export of {rows:,} rows, {name}"
         if least:
-            yield at_least(f"{what}, {rows / seconds:,.0f} rows/s, of COPY's", ratio, "x", least)
+            yield at_least(f"{what}, {rows / seconds:,.0f} rows/s, speed / COPY", ratio, "x", least)
         yield at_most(f"{what}, peak memory", memory, "MB", most)
         if rows > ROWS and name in FLAT:
             _, before = measure(name, uri, {"BENCH_SQL": f"{SQL} WHERE id <= {ROWS}"})
-            yield at_most(f"{what}, peak memory of that of {ROWS:,} rows, {before:.0f} MB", memory / before, "x", 1.15)
+            yield at_most(f"{what}, peak memory / {before:.0f} MB of {ROWS:,} rows", memory / before, "x", 1.15)
     seconds = statistics.median(measure(RESUME, uri)[0] for _ in range(rounds))
-    yield at_most(f"export of {rows:,} rows, resume at {ROWS // 2:,}: first new part on the wire", seconds, "s", 1.5)
+    yield at_most(
+        f"export of {rows:,} rows, resume at {ROWS // 2:,}: until the first new part is sent", seconds, "s", 1.5
+    )
 
 
 def against_copy(name: str, uri: str, rounds: int) -> tuple[float, float, float]:

@@ -78,7 +78,7 @@ class ClusterDemo(Demo):
         if self._run_again() != self._lost:
             raise DemoFailedError(f"other shards than {self._lost} ran again: {self._shards()}")
         result = self._airflow.xcom(RUN_ID, self.task_id)
-        self.screen.event("success", f"the service's CRC-64 of all parts is the file's: {result['crc64']}", "green")
+        self.screen.event("success", f"the CRC-64 of the object equals that of the file: {result['crc64']}", "green")
 
     def _shards(self) -> list[MappedTask]:
         return self._airflow.mapped(RUN_ID, "upload.send")

@@ -64,7 +64,7 @@ class ExportDemo(Demo):
         :raises DemoFailedError: the result is not the expected one.
         """
         self.screen.title(
-            f"Last night's export of {ROWS:,} rows from PostgreSQL to a local OSS, killed half-way · "
+            f"Last night's export of {ROWS:,} rows from PostgreSQL to a local OSS, killed halfway · "
             f"Airflow {AIRFLOW_VERSION}"
         )
         self._start_oss()
@@ -107,7 +107,9 @@ class ExportDemo(Demo):
 
     def _report_success(self, result: dict[str, Any]) -> None:
         self._result = result
-        self.screen.event("success", f"the service's CRC-64 is that of the bytes sent: {result['crc64']}", "green")
+        self.screen.event(
+            "success", f"the CRC-64 of the object equals that of the bytes sent: {result['crc64']}", "green"
+        )
 
     def _report(self) -> None:
         first, second = split_tries(self._oss.requests())

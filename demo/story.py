@@ -85,7 +85,7 @@ class Demo:
         :raises DemoFailedError: the result is not the expected one.
         """
         self.screen.title(
-            f"{SIZE // MIB} MiB to a local OSS in {PARTS} parts, killed half-way · Airflow {AIRFLOW_VERSION}"
+            f"{SIZE // MIB} MiB to a local OSS in {PARTS} parts, killed halfway · Airflow {AIRFLOW_VERSION}"
         )
         self._start_oss()
         self._start_airflow()
@@ -171,7 +171,7 @@ class Demo:
         self._report_success(self._airflow.xcom(RUN_ID, self.task_id))
 
     def _report_success(self, result: dict[str, Any]) -> None:
-        self.screen.event("success", f"the service's CRC-64 of all parts is the file's: {result['crc64']}", "green")
+        self.screen.event("success", f"the CRC-64 of the object equals that of the file: {result['crc64']}", "green")
 
     def _upload_ended(self) -> bool:
         return self._airflow.task(RUN_ID, self.task_id).ended

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_oss_resume.operators.tries.masking import mask_secrets
 from airflow_provider_oss_resume.operators.tries.reruns import RerunningOperator
+from airflow_provider_oss_resume.remote_sources.secret_url import hide_secrets
 
 
 class SelectingOperator(RerunningOperator):
     """Keep the arguments; :class:`~.upload.ResumableUploadOperator` documents them."""
+
+    _source: Any = None
 
     def __init__(
         self,
@@ -35,3 +39,17 @@ class SelectingOperator(RerunningOperator):
         self.if_empty = if_empty
         self.manifest_key = manifest_key
         self.success_object = success_object
+
+    @property
+    def source(self) -> Any:
+        """Return the source; a URL with a password or a signature reads without it."""
+        return self._source
+
+    @source.setter
+    def source(self, source: Any) -> None:
+        """Hide secrets before Airflow stores the value, which it does right after it rendered the templates.
+
+        A property, because Airflow renders the task of a mapped operator without its ``render_template_fields()``.
+        """
+        self._source = hide_secrets(source, before=self._source)
+        mask_secrets(self._source)

@@ -24,6 +24,7 @@ _EXAMPLE = "https://oss-cn-hangzhou.aliyuncs.com"
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _ENDS_WITH_NUMBER = re.compile(r"(.*\.)?[0-9]+")  # no domain does: an IP address with a typo
 _FOREIGN_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_MISSPELT_URL = re.compile(r"(oss|https?|s3)(:/|//)(?!/)", re.IGNORECASE)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 # What people write in place of "https://", several times over: "https//", "https:/", "http:", "://", "ftp://".
 _SCHEME_LIKE = re.compile(r"(https?(:/*|;/+|/+)|[a-z][a-z0-9+.]*:/+|[:;]?/+)+", re.IGNORECASE)
@@ -79,6 +80,11 @@ def parse_endpoint(text: object, style: str = "auto") -> Endpoint:
         style = "path" if _is_local(host) else "virtual"
     elif style == "virtual" and _is_address(host):
         raise ConfigurationError(f"endpoint {text!r} is an IP address: use style 'path', no bucket can precede it")
+    elif style == "cname" and known_endpoint(host):  # the requests would name no bucket
+        raise ConfigurationError(
+            f"endpoint {text!r} with addressing style 'cname', which is for a domain bound to one bucket: "
+            "leave the style out, or write the domain of the bucket"
+        )
     return Endpoint(parts.scheme, parts.netloc, style)
 
 
@@ -135,10 +141,18 @@ def _corrected(text: str) -> str:
     schemes = re.findall(r"https?", found[0].lower()) if found else []
     rest = re.split(r"[/?#]", text[found.end() if found else 0 :], maxsplit=1)[0]
     host, colon, port = rest.partition(":")
-    host = host.lower().strip(".")
+    host = _in_ascii(host.lower()).strip(".")
     host = without_bucket(host) or full_host(host) or host
     corrected = f"{'http' if schemes[-1:] == ['http'] else 'https'}://{host}{colon}{port}"
     return _EXAMPLE if _fault(corrected)[0] else corrected
+
+
+def _in_ascii(host: str) -> str:
+    """Return a host as DNS has it: a Chinese domain, or one that was typed with the full stop of Chinese."""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def _is_host(host: str) -> bool:
@@ -174,18 +188,31 @@ def require_bucket_name(bucket: object) -> str:
     if not bucket:
         raise ConfigurationError("no bucket: set bucket_name, or the schema field of the connection")
     if not isinstance(bucket, str) or not _BUCKET.fullmatch(bucket):
+        meant = _meant_bucket(bucket)
         raise ConfigurationError(
             f"illegal bucket name {bucket!r}: 3 to 63 lower-case letters, digits and hyphens, no hyphen at either end"
+            + (f"; write {meant!r}" if meant else "")
         )
     return bucket
 
 
+def _meant_bucket(bucket: object) -> str:
+    """Return the bucket in what a user wrote in its place: a URL, the host of the bucket, a name with a folder."""
+    text = bucket.strip() if isinstance(bucket, str) else ""
+    found = _SCHEME_LIKE.match(text)
+    host = re.split(r"[/?#:]", text[found.end() if found else 0 :], maxsplit=1)[0].rpartition("@")[2]
+    name = host.partition(".")[0] if without_bucket(host) else host
+    return name if _BUCKET.fullmatch(name) else ""
+
+
 def refuse_foreign_url(key: str) -> None:
-    """Refuse a key that is the URL of another service: stored as it is, nobody would find the object.
+    """Refuse a key that is the URL of another service, or a misspelt one: nobody would find the object.
 
     :raises ConfigurationError: it is such a URL.
     """
     found = _FOREIGN_URL.match(key)
+    if found is None and _MISSPELT_URL.match(key):
+        raise ConfigurationError(f"key {key!r:.80} is a misspelt URL: write the key alone, or oss://bucket/key")
     if found and found[0].lower() != "oss://":
         raise ConfigurationError(f"key {key!r:.80} is a URL of {found[0]!r}: write the key alone, or oss://bucket/key")
 

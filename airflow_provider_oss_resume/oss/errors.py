@@ -66,7 +66,9 @@ def service_error(status: int, headers: Mapping[str, str], body: bytes, operatio
     )
     if from_oss and not 300 <= status < 400:
         return _oss_error(details)
-    return _foreign_error(details, foreign_reply_advice(status, redact(headers.get("location", "")), body))
+    advice = advice_for(details) if from_oss else ""  # a redirect of OSS names the bucket's endpoint
+    foreign = foreign_reply_advice(status, redact(headers.get("location", "")), body)
+    return _foreign_error(details, advice or foreign)
 
 
 def _oss_error(details: ErrorDetails) -> ServiceError:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, NoRangesError, OSSResumeError
 from airflow_provider_oss_resume.remote_sources.http import HTTPSource
-from airflow_provider_oss_resume.remote_sources.http_requests import shown_url
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
+from airflow_provider_oss_resume.remote_sources.secret_url import is_http, shown_url, whole_url
 from airflow_provider_oss_resume.remote_sources.selection import ObjectStorageSelection, names_many_files
 from airflow_provider_oss_resume.sources.local_path import is_local, local_path
 from airflow_provider_oss_resume.sources.local_selection import LocalSelection
 from airflow_provider_oss_resume.sources.selection import MAGIC, NamePatterns, SelectedFile, Selection, Unreadable
 from airflow_provider_oss_resume.sources.source import Source
-
-
-def is_http(source: str) -> bool:
-    """Return whether a source is the URL of a web server."""
-    return source.lower().startswith(("http://", "https://"))
 
 
 def is_many(source: object) -> bool:
@@ -44,6 +40,7 @@ def source_of(source: str, conn_id: str | None = None) -> str | Source:
 
     :param conn_id: Airflow connection of a remote source.
     """
+    source = whole_url(source)
     if is_http(source):
         return HTTPSource(_with_login(source, conn_id))
     return source if is_local(source) else ObjectStorageSource(source, conn_id)
@@ -53,6 +50,7 @@ def selection_of(
     sources: Sequence[str], names: NamePatterns, symlinks: str = "follow", conn_id: str | None = None
 ) -> Selection:
     """Return the selection of many files, which may be of several kinds."""
+    sources = [whole_url(one) for one in sources]
     local = [one for one in sources if is_local(one)]
     remote = [one for one in sources if not is_local(one) and not is_http(one)]
     return _Mixed(
@@ -71,7 +69,7 @@ class _Mixed:
     ) -> None:
         self._local = local
         self._remote = remote
-        self._urls = {shown_url(url): url for url in urls}
+        self._urls = _named(urls)
         self._conn_id = conn_id
 
     def files(self) -> Iterator[SelectedFile | Unreadable]:
@@ -93,11 +91,26 @@ class _Mixed:
                 return Unreadable(
                     shown, f"{error} and does not report the size of the file: upload it in a task of its own"
                 )
-            return SelectedFile(shown, shown.rpartition("/")[2], error.size)
+            return SelectedFile(shown, _file_name(shown), error.size)
         except OSSResumeError as error:
             return Unreadable(shown, str(error))
         opened.close()
-        return SelectedFile(shown, shown.rpartition("/")[2], opened.fingerprint.size)
+        return SelectedFile(shown, _file_name(shown), opened.fingerprint.size)
+
+
+def _named(urls: Sequence[str]) -> dict[str, str]:
+    """Return URLs by the names that messages show; those that differ in their queries get a number."""
+    named: dict[str, str] = {}
+    seen = Counter[str]()
+    for url in urls:
+        shown = shown_url(url)
+        seen[shown] += 1
+        named[f"{shown}#{seen[shown]}" if seen[shown] > 1 else shown] = url
+    return named
+
+
+def _file_name(shown: str) -> str:
+    return shown.partition("#")[0].rpartition("/")[2]
 
 
 def _with_login(url: str, conn_id: str | None) -> str:

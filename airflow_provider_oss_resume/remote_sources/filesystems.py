@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
 from airflow_provider_oss_resume.oss.redaction import redact
-from airflow_provider_oss_resume.remote_sources.http_requests import shown_url
+from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
 
 PACKAGES = {
     "s3": "apache-airflow-providers-amazon[s3fs]",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceChangedError, SourceError, TransportError
 from airflow_provider_oss_resume.oss.http.network import NetworkSettings
@@ -19,10 +19,10 @@ from airflow_provider_oss_resume.oss.http.transport import OpenReply, Transport
 from airflow_provider_oss_resume.remote_sources.http_requests import (
     HTTPRequests,
     length_of,
-    shown_url,
     validator_of,
 )
 from airflow_provider_oss_resume.remote_sources.replied_range import RepliedRange
+from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
 from airflow_provider_oss_resume.remote_sources.unread_bytes import UnreadBytes
 from airflow_provider_oss_resume.sources.source import Fingerprint
 
@@ -50,9 +50,7 @@ class HTTPSource:
         network: NetworkSettings | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"source {shown_url(url)!r} is not the URL of a file on a web server")
+        parts = _split(url)
         # The login goes into a header: in the URL it would appear in errors of the HTTP library.
         self._url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         self._headers = {**_basic(parts.username, parts.password), **(headers or {})}
@@ -213,6 +211,20 @@ class OpenHTTPStream:
 
     def close(self) -> None:
         self._requests.close()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:  # its text may hold the password
+        raise ConfigurationError(
+            f"source {shown_url(url)!r} has a port or a password that is none of a URL: in a password write %2F for /, "
+            "%3F for ?, %23 for #, or keep it in a connection and give source_conn_id"
+        ) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"source {shown_url(url)!r} is not the URL of a file on a web server")
+    return parts
 
 
 def _basic(user: str | None, password: str | None) -> dict[str, str]:

@@ -18,7 +18,7 @@ from airflow_provider_oss_resume.exceptions import (
 from airflow_provider_oss_resume.oss.http.messages import HTTPRequest
 from airflow_provider_oss_resume.oss.http.transport import OpenReply, Transport
 from airflow_provider_oss_resume.remote_sources.replied_range import ATTEMPTS
-from airflow_provider_oss_resume.sources.source import Fingerprint
+from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint
 
 _REDIRECTS = 5
 _REDIRECTED = (301, 302, 303, 307, 308)
@@ -42,7 +42,7 @@ class FileDescription:
     def fingerprint(self) -> Fingerprint:
         """Return the fingerprint of the file."""
         # A weak ETag and a date may stay the same while the bytes change (RFC 9110 section 8.8.1).
-        return Fingerprint(self.size, self.validator, strong=self.validator.startswith('"'))
+        return Fingerprint(self.size, self.validator or SIZE_ONLY, strong=self.validator.startswith('"'))
 
 
 class HTTPRequests:
@@ -156,14 +156,6 @@ def _may_know_password(first: str, redirected: str) -> bool:
     """Return whether a redirect stays with the host that the password is for, and keeps it encrypted on the way."""
     ours, theirs = urlsplit(first), urlsplit(redirected)
     return theirs.netloc == ours.netloc and theirs.scheme in (ours.scheme, "https")
-
-
-def shown_url(url: str) -> str:
-    """Return a URL for messages: without name, password, query and fragment."""
-    scheme, separator, rest = url.partition("://")
-    place = rest.partition("?")[0].partition("#")[0]
-    host, slash, path = place.partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def validator_of(reply: OpenReply) -> str:

@@ -20,11 +20,11 @@ from airflow_provider_oss_resume.exceptions import (
     TransportError,
 )
 from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of, locate
-from airflow_provider_oss_resume.remote_sources.http_requests import shown_url
 from airflow_provider_oss_resume.remote_sources.range_body import body_kind
 from airflow_provider_oss_resume.remote_sources.replied_range import ATTEMPTS, RepliedRange
+from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
 from airflow_provider_oss_resume.sources.part_body import BLOCK_SIZE
-from airflow_provider_oss_resume.sources.source import Fingerprint
+from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint
 
 Result = TypeVar("Result")
 
@@ -132,4 +132,7 @@ def _info(location: Location) -> dict[str, Any]:
 
 def _weak_tag(location: Location, info: dict[str, Any]) -> str:
     modified = info.get("mtime") or info.get("modified") or info.get("LastModified") or info.get("last_modified")
-    return str(modified) if modified else str(location.fs.ukey(location.path))
+    if modified:
+        return str(modified)
+    # The usual ukey() is a hash of all that info() tells.
+    return SIZE_ONLY if info.keys() <= {"name", "size", "type"} else str(location.fs.ukey(location.path))

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from airflow_provider_oss_resume.exceptions import SourceChangedError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceChangedError
 from airflow_provider_oss_resume.oss.client_encryption.encryption import ContentKey
-from airflow_provider_oss_resume.sources.source import Fingerprint, OpenSource, RangeReader
+from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint, OpenSource, RangeReader
 
 _DIGEST_SIZE = 16
 
@@ -46,11 +46,18 @@ class EncryptedSource:
 
     :param plain: the source to encrypt; its fingerprint is taken with :meth:`~.OpenSource.exact_fingerprint`.
     :param key: the data key.
+    :raises ConfigurationError: the source can only tell its size.
     """
 
     def __init__(self, plain: OpenSource, key: ContentKey) -> None:
         self.plain = plain
         self.fingerprint: Fingerprint = plain.exact_fingerprint()
+        if self.fingerprint.tag == SIZE_ONLY:
+            raise ConfigurationError(
+                "the source tells only its size, and client-side encryption needs a source that shows each edit: one "
+                "data key must not encrypt two contents; upload a copy on the worker, or leave client-side encryption "
+                "out"
+            )
         self._key = key
         self._in_flight: dict[int, RangeInFlight] = {}
         self._lock = threading.Lock()

@@ -35,6 +35,10 @@ def local_path(source: str | os.PathLike[str]) -> str:
     :raises ConfigurationError: it names no file of this machine.
     """
     text = os.fsdecode(source)  # a path-like object may hold bytes
+    if not text.strip():  # abspath() would make the working directory of it, and a list with "" would upload that
+        raise ConfigurationError(
+            f"source has the empty path {text!r}: write the path of a file; perhaps a template found nothing"
+        )
     scheme, separator, rest = text.partition("://")
     if separator and scheme.isalnum():
         text = _path_of_url(text, scheme.lower(), rest)

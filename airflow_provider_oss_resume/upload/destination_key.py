@@ -26,6 +26,8 @@ def resolve_destination(
     :raises ConfigurationError: the key's bucket contradicts ``bucket``, or the URL has no key or is not one of OSS.
     """
     refuse_foreign_url(key)
+    if key and not key.strip():  # a legal name, which only a template that found nothing makes
+        raise ConfigurationError(f"key {key!r} is blank: write the name of the object; a template may be empty")
     if key.lower().startswith(_SCHEME):
         bucket, key = _split(key, bucket)
     return bucket or default_bucket or "", _without_trailing_slash(key, source)
@@ -47,6 +49,11 @@ def _split(url: str, bucket: str | None, *, prefix: bool = False) -> tuple[str, 
     named, _, key = url[len(_SCHEME) :].partition("/")
     if not named or not (key or prefix):
         raise ConfigurationError(f"key {url!r} names no object: write oss://bucket/key")
+    if "@" in named:
+        conn_id, _, named = named.rpartition("@")
+        raise ConfigurationError(
+            f"key {url!r} names the connection {conn_id!r}: write it as oss_conn_id, and the key as oss://{named}/{key}"
+        )
     if bucket and bucket != named:
         raise ConfigurationError(
             f"key {url!r} names the bucket {named!r}, but bucket_name is {bucket!r}: leave bucket_name out, or give "

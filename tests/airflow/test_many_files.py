@@ -56,6 +56,15 @@ def test_a_directory_is_uploaded_and_a_second_run_skips_it(
     assert cases.airflow.xcom(again.run_id, "upload")["skipped"] == 4
 
 
+def test_one_file_has_no_manifest_and_the_log_says_so(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
+    """The argument was ignored without a word, and whoever waits for the manifest waits for ever."""
+    source = bucket.write_source(tmp_path, f"one/{tmp_path.name}.bin", 1)
+    run = cases.run("many", source, manifest_key="one/manifest")
+    assert run.states == ["success"]
+    assert run.said("source is one file, and these are for many files: manifest_key; they are not used") == 1
+    assert stored(oss, "one/manifest") == {}
+
+
 def test_a_list_of_paths_and_globs(cases: Cases, oss: DevServer, directory: bucket.SourceFile) -> None:
     assert cases.run("listed", directory).states == ["success"]
     assert set(stored(oss, directory.key)) == {"a.csv", "b.csv", "c.csv", "_SUCCESS"}

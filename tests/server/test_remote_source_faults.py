@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_oss_resume.devserver import FaultKind, FaultRule
 from airflow_provider_oss_resume.exceptions import (
+    AccessDeniedError,
     ConfigurationError,
     OSSResumeError,
     SourceChangedError,
     SourceError,
     SourceTruncatedError,
 )
+from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey
 from airflow_provider_oss_resume.remote_sources.http import HTTPSource
 from airflow_provider_oss_resume.upload import UploadRequest, UploadResult
 from tests.conformance.sources.http_files import HTTPFiles
@@ -102,3 +105,40 @@ def test_a_source_that_drops_the_connection_at_every_second_read(scene: Scene, w
     result = send(scene, web)
     assert_done(scene, content())
     assert (result.parts_sent, scene.sent()) == (PARTS, list(range(1, PARTS + 1)))
+
+
+@pytest.fixture
+def bare(web: HTTPFiles) -> HTTPFiles:
+    """A server that says nothing of a file but its size."""
+    web.has_etag = web.has_date = False
+    return web
+
+
+def test_an_edit_that_only_the_bytes_show_becomes_no_object(scene: Scene, bare: HTTPFiles) -> None:
+    path = bare.folder / "a.bin"
+    bare.after(1 + GOOD, lambda: path.write_bytes(content(seed=9)))
+    with pytest.raises(SourceChangedError):
+        send(scene, bare)
+    assert not scene.exists()
+    send(scene, bare)
+    assert_done(scene, content(seed=9))
+
+
+def test_kept_parts_are_compared_where_only_the_bytes_show_an_edit(scene: Scene, bare: HTTPFiles) -> None:
+    scene.server.plan(FaultRule(FaultKind.REPLY, "UploadPart", status=403, code="AccessDenied", skip=GOOD))
+    request = UploadRequest(
+        HTTPSource(f"{bare.url}/a.bin", sleep=lambda _seconds: None), BUCKET, scene.key, PART, 1, 0, verify_resume=False
+    )
+    with pytest.raises(AccessDeniedError):
+        scene.uploader().upload(request)
+    (bare.folder / "a.bin").write_bytes(content(seed=9))
+    scene.uploader().upload(request)
+    assert_done(scene, content(seed=9))
+
+
+def test_a_data_key_needs_a_source_that_shows_an_edit(scene: Scene, bare: HTTPFiles) -> None:
+    master = KMSMasterKey(encrypt=bytes, decrypt=bytes)
+    source = HTTPSource(f"{bare.url}/a.bin", sleep=lambda _seconds: None)
+    with pytest.raises(ConfigurationError, match="client-side encryption"):
+        scene.uploader().upload(UploadRequest(source, BUCKET, scene.key, master_key=master))
+    assert scene.uploads_left() == []

@@ -39,7 +39,8 @@ def read_proxies(connection: ConnectionFields) -> Mapping[str, str] | None:
 
 def unused_proxy(endpoint: str, environ: Mapping[str, str]) -> str:
     """Return the environment variable with the proxy that ``trust_env`` would use, empty if there is none."""
-    names = (f"{urlsplit(endpoint).scheme}_proxy", "all_proxy")
+    scheme = endpoint.partition("://")[0].lower()  # urlsplit() raises for what is refused as an endpoint later
+    names = (f"{scheme}_proxy", "all_proxy")
     return next((one for name in names for one in (name, name.upper()) if environ.get(one)), "")
 
 

@@ -73,6 +73,17 @@ def if_empty_of(task: ResumableUploadOperator) -> str:
     return value
 
 
+def unused_by_one_file(task: ResumableUploadOperator) -> list[str]:
+    """Return the arguments for many files that a task with one file has: it writes no manifest, and no ``_SUCCESS``."""
+    given = {
+        "include": patterns("include", task.include),
+        "exclude": patterns("exclude", task.exclude),
+        "manifest_key": text("manifest_key", task.manifest_key),
+        "success_object": truth("success_object", task.success_object),
+    }
+    return [name for name, value in given.items() if value]
+
+
 def patterns(name: str, value: object) -> list[str]:
     """Return a list of patterns; one string is one pattern."""
     items = [value] if isinstance(value, str) else value or []

@@ -136,7 +136,7 @@ def copy_request(task: ResumableUploadOperator, default_bucket: str | None) -> C
 
 def _shown(source: str) -> str:
     """Return a source for names and messages: a URL without its secrets."""
-    from airflow_provider_oss_resume.remote_sources.http_requests import shown_url
+    from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
     from airflow_provider_oss_resume.sources.local_path import is_local
 
     return source if is_local(source) else shown_url(source)

@@ -30,4 +30,5 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def message_without_query(error: BaseException) -> str:
     """Return an error's message, cut before the first URL query: a presigned query is a secret."""
     # urllib3 writes "Max retries exceeded with url: /path?query".
-    return str(error).partition(" url: ")[0].partition("?")[0][:_MAX_LENGTH]
+    # In one line: the status line of a port that speaks no HTTP ends with a line end.
+    return " ".join(str(error).partition(" url: ")[0].partition("?")[0][:_MAX_LENGTH].split())

@@ -37,6 +37,7 @@ from enum import Enum
 from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint, RecordedPart
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
 from airflow_provider_oss_resume.sources.layout import PartPlan, fits
+from airflow_provider_oss_resume.sources.source import SIZE_ONLY
 from airflow_provider_oss_resume.transfer.progress import human_size
 from airflow_provider_oss_resume.upload.target import Target
 
@@ -194,7 +195,8 @@ def _with_upload(target: Target, checkpoint: Checkpoint, listed: tuple[Part, ...
     # Parts after a gap and the short last part are kept too; SDK v2 sends them again (sdk-behaviour.md E6, E16).
     kept = fitting(plan, listed)
     # Equal size and times do not mean equal bytes: trusting them made a corrupt object (sdk-behaviour.md E15).
-    trusted = not rehash or target.fingerprint.strong
+    # And an equal size alone means nothing: it is all that such a source tells of itself.
+    trusted = target.fingerprint.strong or not (rehash or target.fingerprint.tag == SIZE_ONLY)
     verified = (
         frozenset(part.number for part in kept if _agrees(part, recorded))
         if trusted and checkpoint.fingerprint == target.fingerprint

@@ -7,12 +7,14 @@ import os
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
 
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
+from demo.versions import AIRFLOW_3
 
 log = logging.getLogger(__name__)
 
@@ -116,3 +118,28 @@ with DAG(dag_id="upload_found", schedule=None, default_args={"retries": 1, "retr
     ResumableUploadOperator.partial(task_id="upload", bucket_name=BUCKET, key=KEY, **PARTS).expand(
         source=sorted_files(SOURCE)
     )
+
+
+@task(retries=0)
+def urls_of(urls: Any) -> Any:
+    """Return URLs as an upstream task finds them."""
+    return urls
+
+
+with DAG("upload_found_urls", schedule=None, render_template_as_native_obj=True) as found_urls:
+    ResumableUploadOperator.partial(task_id="upload", bucket_name=BUCKET, key=KEY, **PARTS).expand(
+        source=urls_of("{{ dag_run.conf['urls'] }}")
+    )
+
+
+def tell_the_configuration(progress: object) -> None:
+    """Do what no callback should: log a URL with its secrets; logs of a real task pass this filter of Airflow."""
+    from airflow.providers.common.compat.sdk import get_current_context
+
+    masker = import_module("airflow.sdk.log" if AIRFLOW_3 else "airflow.utils.log.secrets_masker")
+    log.warning("the configuration is %s", masker.redact(get_current_context()["dag_run"].conf))
+
+
+urls_told = one_task_dag(
+    "upload_urls_told", source="{{ dag_run.conf['urls'] }}", progress_callback=tell_the_configuration
+)

@@ -31,6 +31,7 @@ class HTTPFiles(WebServer):
         self.status = 0
         self.has_ranges = True
         self.has_etag = True
+        self.has_date = True
         self.password = ""
         self.ranges: list[str] = []
         self._replies = 0
@@ -61,7 +62,7 @@ class HTTPFiles(WebServer):
         data = path.read_bytes()
         etag = '"' + hashlib.md5(data).hexdigest() + '"'
         modified = call.date_time_string(int(path.stat().st_mtime))
-        headers = {"ETag": etag} if self.has_etag else {"Last-Modified": modified}
+        headers = {"ETag": etag} if self.has_etag else {"Last-Modified": modified} if self.has_date else {}
         wanted = call.headers.get("Range", "")
         condition = call.headers.get("If-Range")
         first, _, last = wanted.removeprefix("bytes=").partition("-")

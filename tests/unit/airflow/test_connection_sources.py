@@ -137,6 +137,8 @@ class TestNetwork:
             (HANGZHOU, {"http_proxy": "http://p:1", "all_proxy": "http://p:1"}, "all_proxy"),
             (HANGZHOU, {"HTTP_PROXY": "http://p:1", "https_proxy": ""}, ""),
             ("http://127.0.0.1:9000", {"http_proxy": "http://p:1"}, "http_proxy"),
+            ("HTTP://127.0.0.1:9000", {"http_proxy": "http://p:1"}, "http_proxy"),
+            ("http://[::1", {"https_proxy": "http://p:1"}, ""),  # ValueError: Invalid IPv6 URL
         ],
     )
     def test_a_proxy_that_nobody_asked_for_is_known_by_name(

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError
 from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of
 from airflow_provider_oss_resume.remote_sources.object_storage import OpenObjectStorageFile
+from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint
 
 
 class Talkative:
@@ -73,3 +74,34 @@ def test_a_login_in_the_error_of_a_file_system_is_not_shown() -> None:
     assert shown.startswith("s3://bucket/a cannot be read: OSError: no answer from https://***@example.com/a")
     assert "hush-hush" not in shown
     assert "abcdef" not in shown
+
+
+class Laconic(Talkative):
+    """A filesystem that tells only what it is asked to tell here."""
+
+    def __init__(self, **told: object) -> None:
+        super().__init__(works=0)
+        self._told = told
+
+    def info(self, path: str) -> dict[str, Any]:
+        return {"name": path, "size": 10, "type": "file", **self._told}
+
+    def ukey(self, path: str) -> str:
+        return f"hash of {self.info(path)}"
+
+    def cat_file(self, path: str, start: int = 0, end: int = 0) -> bytes:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("told", "tag", "strong"),
+    [
+        ({}, SIZE_ONLY, False),
+        ({"mtime": 7.5}, "7.5", False),
+        ({"ETag": '"a"', "mtime": 7.5}, '"a"', True),
+        ({"inode": 7}, "hash of {'name': 'a.bin', 'size': 10, 'type': 'file', 'inode': 7}", False),
+    ],
+)
+def test_what_shows_an_edit(told: dict[str, object], tag: str, strong: bool) -> None:
+    opened = OpenObjectStorageFile(Location(Laconic(**told), "a.bin", "x://a.bin"))
+    assert opened.fingerprint == Fingerprint(10, tag, strong)

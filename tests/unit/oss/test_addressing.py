@@ -180,6 +180,8 @@ def test_bad_endpoints_are_refused_with_the_remedy(endpoint: str, said: str) -> 
         ("minio:9000/path", "https://minio:9000"),
         ("[2001:db8::7]:9000", "https://[2001:db8::7]:9000"),
         ("https://two words.com", HANGZHOU),
+        ("https://文件.example", "https://xn--5nqy36c.example"),
+        ("https://oss-cn-shanghai。aliyuncs.com", "https://oss-cn-shanghai.aliyuncs.com"),
         ("https://.", HANGZHOU),
         ("oss-cn-hangzhou.aliyuncs.com:99999", HANGZHOU),
     ],
@@ -220,6 +222,13 @@ def test_no_bucket_can_stand_before_an_ip_address() -> None:
         parse_endpoint("http://127.0.0.1:9000", "virtual")
 
 
+@pytest.mark.parametrize("endpoint", [HANGZHOU, "https://oss-accelerate.aliyuncs.com"])
+def test_an_endpoint_of_oss_is_no_domain_of_a_bucket(endpoint: str) -> None:
+    """The requests named no bucket, and OSS answered SignatureDoesNotMatch: 'the secret is wrong'."""
+    with pytest.raises(ConfigurationError, match="style 'cname', which is for a domain bound to one bucket"):
+        parse_endpoint(endpoint, "cname")
+
+
 @pytest.mark.parametrize("name", ["abc", "0-9", "a" * 63])
 def test_legal_bucket_names(name: str) -> None:
     assert require_bucket_name(name) == name
@@ -229,6 +238,22 @@ def test_legal_bucket_names(name: str) -> None:
 def test_illegal_bucket_names(name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"illegal bucket name .*: 3 to 63 lower-case letters"):
         require_bucket_name(name)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "oss://examplebucket",
+        "oss://examplebucket/exports",
+        "examplebucket/",
+        " examplebucket",
+        "examplebucket.oss-cn-hangzhou.aliyuncs.com",
+        "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/exports",
+    ],
+)
+def test_the_bucket_in_what_is_no_bucket_name(written: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"; write 'examplebucket'$"):
+        require_bucket_name(written)
 
 
 @pytest.mark.parametrize("name", [None, ""])

@@ -230,6 +230,17 @@ def test_a_redirect_names_its_target(status: int, location: str, said: str, from
     assert "hidden" not in str(error)
 
 
+@pytest.mark.parametrize(("status", "code"), [(301, "PermanentRedirect"), (307, "TemporaryRedirect")])
+def test_a_redirect_of_oss_names_the_endpoint_of_the_bucket(status: int, code: str) -> None:
+    """It advised to check the proxy, although OSS itself had replied."""
+    endpoint = "<Endpoint>oss-cn-shanghai.aliyuncs.com</Endpoint>"
+    body = f"<Error><Code>{code}</Code><Message>m</Message>{endpoint}</Error>".encode()
+    error = error_of(status, body, {"x-oss-request-id": "5C3D"})
+    assert "set the endpoint of the connection to https://oss-cn-shanghai.aliyuncs.com" in str(error)
+    assert "proxy" not in str(error)
+    assert error.permanent
+
+
 @pytest.mark.parametrize(
     "page",
     [

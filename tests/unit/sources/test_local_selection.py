@@ -32,6 +32,15 @@ def problems(selection: LocalSelection) -> list[str]:
 ALL = {"a.csv", "b.txt", "deep/c.csv", "deep/er/d.csv", ".hidden/e.csv"}
 
 
+def test_an_empty_path_in_a_list_does_not_upload_the_working_directory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template that found nothing uploaded all files of the worker's directory, and the task was green."""
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigurationError, match="empty path"):
+        LocalSelection([folder / "top", ""])
+
+
 def test_a_directory_is_all_files_below_it(folder: Path) -> None:
     found = [one for one in LocalSelection([folder / "top"]).files() if isinstance(one, SelectedFile)]
     assert {one.relative: one.size for one in found} == {name: len(f"top/{name}") for name in ALL}

@@ -53,6 +53,12 @@ def nothing() -> None:
     """Find no reason to stop."""
 
 
+@pytest.mark.parametrize("path", ["", "  ", b"", "\n"])
+def test_an_empty_path_is_not_the_working_directory(path: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"has the empty path .*: write the path of a file"):
+        local_path(path)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no such file: '.*/missing' on this worker"):
         LocalFile(tmp_path / "missing").open()

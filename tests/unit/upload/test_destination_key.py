@@ -21,7 +21,9 @@ SOURCE = "/exports/o.csv"
         ("OSS://examplebucket/a", None, None, ("examplebucket", "a")),
         ("oss://examplebucket/exports/", None, None, ("examplebucket", "exports/o.csv")),
         ("exports/", "examplebucket", None, ("examplebucket", "exports/o.csv")),
-        ("oss:/a", "examplebucket", None, ("examplebucket", "oss:/a")),
+        ("oss/a", "examplebucket", None, ("examplebucket", "oss/a")),
+        ("oss:a", "examplebucket", None, ("examplebucket", "oss:a")),
+        ("gloss//a", "examplebucket", None, ("examplebucket", "gloss//a")),
     ],
 )
 def test_a_key_names_an_object(key: str, bucket: str | None, default: str | None, resolved: tuple[str, str]) -> None:
@@ -44,6 +46,17 @@ def test_a_key_names_an_object(key: str, bucket: str | None, default: str | None
         ("oss://examplebucket/", None, SOURCE, "names no object: write oss://bucket/key"),
         ("oss:///k", None, SOURCE, "names no object"),
         ("oss:///k", "examplebucket", SOURCE, "names no object: write oss://bucket/key"),
+        # Each of these went green under its literal name.
+        ("oss:/one/k", "examplebucket", SOURCE, "key 'oss:/one/k' is a misspelt URL: write the key alone, or oss://"),
+        ("oss//one/k", "examplebucket", SOURCE, "is a misspelt URL"),
+        ("HTTPS:/one/k", "examplebucket", SOURCE, "is a misspelt URL"),
+        (" ", "examplebucket", SOURCE, "key ' ' is blank: write the name of the object"),
+        (
+            "oss://my_conn@one/k",
+            None,
+            SOURCE,
+            "names the connection 'my_conn': write it as oss_conn_id, and the key as oss://one/k",
+        ),
         ("exports/", "examplebucket", "/exports/", "is a prefix, and source '/exports/' has no file name"),
     ],
 )
