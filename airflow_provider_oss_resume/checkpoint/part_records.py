@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import Layout
 from airflow_provider_oss_resume.sources.source import Fingerprint

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.checkpoint import record as codec
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
 from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess, RecordedPart, decode, encode
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess, decode, encode
 from airflow_provider_oss_resume.exceptions import CheckpointError
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part

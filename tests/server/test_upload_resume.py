@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.checkpoint.ownership import this_process
-from airflow_provider_oss_resume.checkpoint.record import OwnerProcess, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import OwnerProcess
 from airflow_provider_oss_resume.devserver import FaultKind
 from airflow_provider_oss_resume.exceptions import (
     AccessDeniedError,

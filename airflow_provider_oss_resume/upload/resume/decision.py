@@ -34,7 +34,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
 from airflow_provider_oss_resume.sources.layout import PartPlan, fits
 from airflow_provider_oss_resume.sources.source import SIZE_ONLY

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import PartPlan
