@@ -1,4 +1,4 @@
-"""Start when example_asset_producer has uploaded its object, and read what the event says about it."""
+"""Start when example_asset_producer has uploaded its object, and read the facts in the asset event."""
 
 from __future__ import annotations
 

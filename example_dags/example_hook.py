@@ -1,4 +1,4 @@
-"""Use the hook inside a task: a retry of the task resumes the upload, because its checkpoint is the task's."""
+"""Use the hook inside a task: the upload has the task's checkpoint, so a retry of the task resumes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep a copy of each report, delete the originals, and show the uploads that nobody will complete."""
+"""Copy a report, delete the originals, and log the uploads that nobody will complete."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Make a large export, upload it, and let someone kill the upload half-way: what `make demo` runs.
+"""Make a large file and upload it; `make demo` kills the upload halfway.
 
-To see it by hand, trigger it, wait for the log to count parts, and `kill -9` the process of the task `upload`.
-The next try asks the bucket which parts it holds and sends the others.
+To see it by hand, trigger the DAG, wait until the log counts parts, and `kill -9` the process of the task `upload`.
+The next try lists the parts in the bucket and sends the others.
 """
 
 from __future__ import annotations

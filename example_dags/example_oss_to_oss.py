@@ -1,4 +1,4 @@
-"""Copy an object inside OSS; no byte of it passes the worker."""
+"""Copy an object inside OSS; no byte of it passes through the worker."""
 
 from __future__ import annotations
 

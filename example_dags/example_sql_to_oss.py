@@ -1,4 +1,4 @@
-"""Export yesterday's partition of a PostgreSQL table every night: what `make demo-export` runs, kills and resumes.
+"""Export yesterday's partition of a PostgreSQL table every night; `make demo-export` kills and resumes it.
 
 A retry reads only the rows after the last one that is in the bucket. Without ``order_by="id"`` and an index on it, the
 query would run again from its beginning.

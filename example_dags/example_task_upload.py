@@ -1,4 +1,4 @@
-"""Upload what a function wrote: the task is the function, and its result is the path."""
+"""Upload the file that a function writes: the function is the task, and it returns the path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wait for an object without holding a worker, then download it; a retry reads only what is missing."""
+"""Wait for an object without occupying a worker, then download it; a retry reads only what is missing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The files of a batch and what became of each, in a temporary SQLite database.
 
-Memory does not grow with the number of files: SQLite keeps 2 MiB of pages and writes the others to a file that nobody
-else sees and that ends with the process. Keys are compared as bytes, which is the order of ListObjectsV2.
+Memory does not grow with the number of files: SQLite keeps 2 MiB of pages and writes the others to an unnamed file,
+which is deleted when the process ends. Keys are compared as bytes, which is the order of ListObjectsV2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Upload one file of a batch, or leave its object."""
+"""Upload one file of a batch, or keep the object that exists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bucket holds already: one listing for all keys, HEAD where a listing does not pay."""
+"""What the bucket holds already: one listing for all keys, or HEAD requests if a listing costs more."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class _Listing:
 
     def _advance(self) -> None:
         if not self._left:
-            log.info("the bucket holds far more objects than there are files: sending a HEAD request for each file")
+            log.info("the bucket has far more objects than there are files: sending a HEAD request for each file")
             self._is_useful = False
             return
         self._left -= 1

@@ -45,6 +45,7 @@ class FileStore:
 
     def delete(self) -> None:
         self._path.unlink(missing_ok=True)
+        # Eight characters are what mkstemp adds; any pattern that is wider could match another checkpoint.
         for left_over in self._path.parent.glob(f".{glob.escape(self._path.name)}.????????.tmp"):
             left_over.unlink(missing_ok=True)  # of a kill inside save()
 
@@ -80,6 +81,7 @@ class FileStoreDirectory:
 def _text_of(path: Path) -> str | None:
     """Return the text of a file; ``None`` if an upload has deleted it meanwhile."""
     try:
+        # Damaged bytes make an unreadable checkpoint, which is listed, and no error that ends the listing.
         return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None

@@ -22,6 +22,7 @@ from airflow_provider_oss_resume.exceptions import CheckpointError, Configuratio
 def this_process(owner: Owner) -> Owner:
     """Return an owner whose empty fields are filled in for this process."""
     known = owner.process
+    # A batch fills in its owner once, for all of its files.
     if known.host and known.pid and known.process_start and known.nonce:
         return owner
     pid = known.pid or os.getpid()
@@ -37,6 +38,7 @@ def this_process(owner: Owner) -> Owner:
 def is_alive(owner: Owner) -> bool:
     """Return whether the owner's process runs for certain; ``False`` for a process on another host."""
     process = owner.process
+    # Without a start time the owner has ended the upload (OwnerProcess.ended), or its system has no /proc.
     if process.host != socket.gethostname() or not process.process_start:
         return False
     return _process_start(process.pid) == process.process_start
@@ -103,5 +105,6 @@ def _process_start(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
+    # Fields 3 and 22 of proc(5). A zombie has ended; only its parent has not asked for its result.
     state, start = fields[0], fields[19]
     return "" if state in "ZX" else start

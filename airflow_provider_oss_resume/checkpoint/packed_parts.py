@@ -18,7 +18,7 @@ MAX_NOTE = 64 * 1024
 """Bytes of a part's note, at most. Up to 10,000 notes are written many times, so a few dozen bytes are better."""
 
 PLAIN = re.compile(r"[!-~]{1,1024}")
-"""What an ETag and an upload id consist of."""
+"""An ETag or an upload id: a forged one with blanks or line ends must reach neither a URL nor a log line."""
 
 _MD5_HEX = frozenset("0123456789ABCDEF")
 _NO_ETAG = "0" * 32  # packs like an MD5

@@ -12,6 +12,7 @@ from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import Layout
 from airflow_provider_oss_resume.sources.source import Fingerprint
 
+# 24 bytes are 32 in Base64, and the ranges of part numbers add little. Estimates: they decide when to write, not what.
 _CHECKPOINT_BYTES, _PART_BYTES = 1000, 33
 
 
@@ -67,6 +68,7 @@ class PartRecords:
     def acknowledge(self, part: Part) -> None:
         """Record that the bucket holds a part with the source's bytes."""
         crc64 = part.crc64 or 0
+        # A part of a stream has a record already, whose length and note ListParts could not tell.
         known = self._parts.get(part.number) or RecordedPart(part.number, part.etag, crc64)
         self._parts[part.number] = replace(known, etag=part.etag, crc64=crc64)
 
@@ -107,6 +109,7 @@ class PartRecords:
         return self._of_no_source() if mixed else self._base.fingerprint
 
     def _of_no_source(self) -> Fingerprint:
+        # No source has an empty tag; one that knows only its size has SIZE_ONLY.
         return Fingerprint(self.layout.size, tag="")
 
     def text_size(self) -> int:

@@ -49,6 +49,7 @@ class _ReusedParts:
     size: int = 0
 
     def toggle(self, number: int, length: int) -> None:
+        # The sum is kept along: it is asked for after each part, and there may be 10,000.
         self.numbers ^= {number}
         self.size += length if number in self.numbers else -length
 

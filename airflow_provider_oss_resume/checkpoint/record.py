@@ -1,7 +1,7 @@
 """The checkpoint and its text form; pure.
 
-A checkpoint is a shortcut and not the truth: it names the upload to ask the bucket about. It lists parts so that a RAM
-user who may not list parts can resume too. It is JSON with a schema number and a SHA-256 over its content: a damaged
+A checkpoint is a hint: it names the upload whose parts the bucket lists. It records parts too, so that a RAM user who
+may not list parts can resume. It is JSON with a schema number and a SHA-256 over its content: a damaged
 checkpoint is detected and treated like a lost one.
 
 Schema 1 is that of version 0.1.0. Schema 2 adds the length, the raw CRC-64 and the note of each part; it is written
@@ -55,7 +55,7 @@ class OwnerProcess:
         return (self.host, self.pid) == (other.host, other.pid)
 
     def ended(self) -> OwnerProcess:
-        """Return the process as one that nobody waits for."""
+        """Return the process as one that nobody waits for: ``is_alive`` takes it for ended without a start time."""
         return replace(self, process_start="")
 
     def __str__(self) -> str:
@@ -175,14 +175,14 @@ def _checked_content(text: str) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"the checkpoint is not JSON ({type(error).__name__})") from error
     if not isinstance(document, dict) or not isinstance(document.get("content"), dict):
-        raise CheckpointError("the checkpoint is JSON of another kind")
+        raise CheckpointError("the checkpoint is JSON without a content")
     if document.get("schema") not in (EQUAL_PARTS, RECORDED_PARTS):
         raise CheckpointError(f"the checkpoint has schema {document.get('schema')!r}, this version reads 1 and 2")
     content: dict[str, Any] = document["content"]
     try:
         intact = document.get("sha256") == _digest(_canonical(content))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"the checkpoint is JSON out of bounds ({type(error).__name__})") from error
+        raise CheckpointError(f"the checkpoint has a value that cannot be hashed ({type(error).__name__})") from error
     if not intact:
         raise CheckpointError("the checkpoint is damaged: its SHA-256 does not match")
     if not PLAIN.fullmatch(str(content.get("upload_id"))):
@@ -191,6 +191,7 @@ def _checked_content(text: str) -> dict[str, Any]:
 
 
 def _canonical(content: Mapping[str, Any]) -> str:
+    # One spelling: the digest is over it, and a store may hand the JSON back in another order.
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
@@ -203,9 +204,11 @@ _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float, int), "st
 
 def _typed(content: Any, record: type[_Record]) -> dict[str, Any]:
     """Return the plain fields of a record, each of its declared type."""
+    # f.type is text, because the modules of all records have postponed annotations.
     plain = {f.name: _TYPES[str(f.type)] for f in fields(record) if str(f.type) in _TYPES}  # type: ignore[arg-type]
     for name, types in plain.items():
         value = content[name]
+        # True is an int in Python, and no number of a checkpoint.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise TypeError(f"{name} is {value!r:.40}")
     return {name: content[name] for name in plain}

@@ -1,4 +1,4 @@
-"""The line of a checkpoint's text that is for people.
+"""The line for people in the text of a checkpoint.
 
 Airflow shows the text in its UI, for example on the tab of the task state store. No program reads the line.
 """

@@ -1,7 +1,7 @@
 """The one thread of a process that calls checkpoint stores.
 
 Airflow 3 gives a task process one socket for all its calls. Two threads that use it at the same time get each other's
-answers or deadlock (airflow-facts.md, sections 0 and 4), so the uploads of one process share one thread. Calls are made
+replies or deadlock (airflow-facts.md, sections 0 and 4), so the uploads of one process share one thread. Calls are made
 in the order in which they are submitted. A call that hangs delays the calls behind it; each caller bounds its own wait.
 """
 
@@ -70,6 +70,7 @@ class StoreThread:
         with self._changed:
             # Not a flag: an interrupt of the calling thread before start() would leave the flag set for ever.
             if self._thread is None or not self._thread.is_alive():
+                # Daemon: a store that hangs must not keep the process of a finished task alive.
                 self._thread = threading.Thread(target=self._run, name="oss-resume-store", daemon=True)
                 self._thread.start()
             self._calls.append(call)
@@ -121,6 +122,7 @@ class StoreCalls:
             settle(call, future)
         else:
             future = self._thread.submit(call)
+        # Also of a call that nobody waits for: a store that is down is told once, whoever notices.
         future.add_done_callback(self._note)
         return future
 
@@ -144,7 +146,8 @@ class StoreCalls:
         if error is None:
             self._warned = False
         elif not isinstance(error, UploadCancelled):
-            self._warn(f"{type(error).__name__}: {error}")
+            # The first line: errors of a database repeat the statement and the whole text of the checkpoint.
+            self._warn(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
 
     def _warn(self, what: str) -> None:
         if not self._warned:

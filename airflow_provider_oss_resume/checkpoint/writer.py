@@ -22,6 +22,8 @@ from airflow_provider_oss_resume.exceptions import CheckpointError, UploadCancel
 
 log = logging.getLogger(__name__)
 
+# Airflow retries a call for 9 to 22 s while its API server is down (airflow-facts.md section 2). Waiting is worth it:
+# without the text, the upload has to be searched for and compared.
 LOAD_TIMEOUT = 60.0
 FIRST_WRITE_TIMEOUT = 15.0
 """Seconds that the first part waits for the first checkpoint; a store that is down must not stop the upload."""
@@ -89,6 +91,8 @@ class _OwnedStore:
     def load_checked(self) -> str | None:
         text = self.store.load()
         if self._is_ours or text != self.found:
+            # Not while the text is the one found at the start: a store that could not be written yet has no other
+            # writer.
             self._check_owner(text)
         return text
 
@@ -96,7 +100,7 @@ class _OwnedStore:
         if self._is_ours and self.load_checked() is None and not isinstance(self.store, NoStore):
             # Another try took this one for dead and finished the upload, or a person deleted the checkpoint:
             # a new one would stay for ever. Or Airflow's database is down, which Variable.get() hides.
-            raise CheckpointError("the checkpoint was removed, or cannot be read: not writing it")
+            raise CheckpointError("the checkpoint was deleted or cannot be read, so it is not written")
         crash_point("before_checkpoint_write")
         self.store.save(text)
         self._is_ours = True
@@ -159,6 +163,7 @@ class CheckpointWriter:
         """
         if self._writing is not None and not self._writing.done():
             return
+        # One at a time: a slow store would have a queue of texts that are out of date.
         if self._schedule.is_due(size):
             self.begin_write(render())
 
@@ -184,6 +189,7 @@ class CheckpointWriter:
 
         :param is_stopping: called while waiting; a stopping try waits at most :data:`DISCARD_TIMEOUT`.
         """
+        # Behind the writes that were begun: before one of them it would be undone.
         deleting = self._calls.submit(self._store.store.delete)
         self._calls.answer(deleting, _no_tick, lambda: DISCARD_TIMEOUT if is_stopping() else FIRST_WRITE_TIMEOUT)
 

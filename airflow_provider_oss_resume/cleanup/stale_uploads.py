@@ -13,6 +13,7 @@ from airflow_provider_oss_resume.exceptions import NoSuchUploadError, OSSResumeE
 from airflow_provider_oss_resume.oss import MultipartUpload, OSSClient
 from airflow_provider_oss_resume.oss.times import read_time
 
+# Each round removes what arrived since the one before; after so many, somebody still sends.
 _ROUNDS = 5
 
 

@@ -40,6 +40,7 @@ class Cancel:
         """
         self.discard = self.discard or discard
         self.grace = min(self.grace, grace) if self.reason else grace
+        # Last: the calling thread reads the reason first, and must then find discard and grace as well.
         self.reason = self.reason or reason
 
     def check(self) -> None:

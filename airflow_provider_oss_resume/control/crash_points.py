@@ -14,6 +14,7 @@ import signal
 ENVIRONMENT_VARIABLE = "OSS_RESUME_CRASH_AT"
 
 _crash_at, _, _time = os.environ.get(ENVIRONMENT_VARIABLE, "").partition(":")
+# A count and no number: sender threads pass the same point at once, and next() is one step.
 _passes = itertools.count(1)
 
 

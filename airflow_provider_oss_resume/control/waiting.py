@@ -42,6 +42,7 @@ def wait_for(
     :raises NoAnswerError: the timeout has passed.
     """
     started = clock()
+    # Not future.result(timeout): a TimeoutError of the call itself would look like the end of a step.
     while not (future.done() or concurrent.futures.wait([future], timeout=TICK).done):
         tick()
         if (waited := clock() - started) > timeout():
@@ -83,6 +84,7 @@ def _make(call: Callable[[], Result], outcomes: queue.SimpleQueue[Callable[[], R
     try:
         result = call()
     except BaseException as raised:  # noqa: BLE001 - raised again by the thread that waits
+        # Under another name: Python deletes that of an except clause at its end, and fail() is called later.
         error = raised
 
         def fail() -> Result:

@@ -10,6 +10,7 @@ from airflow_provider_oss_resume.devserver.faults.plan import FaultKind, FaultMo
 from airflow_provider_oss_resume.devserver.http.call import Call
 from airflow_provider_oss_resume.devserver.http.reply import Reply
 
+# Where the middle of a chunked body is assumed, whose length is not known before its end.
 _UNKNOWN_LENGTH = 64 << 10
 
 

@@ -18,6 +18,8 @@ from airflow_provider_oss_resume.devserver.http.request_log import RequestRecord
 
 _ANNOUNCEMENT = "OSS dev server: "
 _STOP_TIMEOUT = 10.0
+# A proxy of the environment does not lead to this machine.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class DevServer:
@@ -86,9 +88,11 @@ class DevServer:
         if self._process is not None:
             raise RuntimeError("the dev server is already running")
         self.root.mkdir(parents=True, exist_ok=True)
+        # A file, because a pipe that nobody reads fills up, and the server then waits in its next message.
         with (self.root / "devserver.log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(),
+                # Closed by the kernel when this process ends, however it ends: the server stops then.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -208,13 +212,14 @@ class DevServer:
         if not line.startswith(_ANNOUNCEMENT):
             self.stop()
             raise RuntimeError(f"the dev server did not start: {self.log_text()}")
+        # Kept for the next start: clients of a killed server find it again at the same address.
         self.port = int(line.rsplit(":", 1)[1])
 
     def _control(self, method: str, path: str, values: object = None) -> Any:
         body = None if values is None else json.dumps(values).encode()
         request = urllib.request.Request(f"{self.url}/-/{path}", body, method=method)  # noqa: S310 - our own server
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with _DIRECT.open(request, timeout=30) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as refusal:
             with refusal:

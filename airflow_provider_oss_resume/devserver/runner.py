@@ -48,11 +48,15 @@ class DevHTTPServer(uvicorn.Server):
             uvicorn.Config(
                 DevApp(service, control.app()),
                 http=http_protocol(),
+                # DevApp reads the path, which the scope of a lifespan does not have.
                 lifespan="off",
                 access_log=False,
                 log_level="warning",
                 server_header=False,
+                # The service sends its own, by the server's clock, which may be set wrong on purpose.
                 date_header=False,
+                # Below the 10 s after which DevServer.stop() kills: a client that holds a request open does not delay
+                # the tests.
                 timeout_graceful_shutdown=2,
                 timeout_keep_alive=60,  # seconds, as OSS; clients reuse connections over pauses
             )
@@ -90,6 +94,7 @@ class DevHTTPServer(uvicorn.Server):
 
     def reset(self, scope: Scope) -> None:
         """Reset the TCP connection of a request, as a crashed peer or a firewall does."""
+        # ASGI hands no connection to the application: it is found by the address of its other end.
         client = tuple(scope["client"] or ())
         for connection in list(self.server_state.connections):
             transport = connection.transport
@@ -105,6 +110,7 @@ class DevHTTPServer(uvicorn.Server):
             sys.stdin.buffer.read()
             self.should_exit = True
 
+        # A daemon, because the read ends only with the parent process, and this one may be stopped before.
         threading.Thread(target=wait, daemon=True).start()
 
 

@@ -89,6 +89,7 @@ class ObjectService:
         except ResetConnection:
             self._record(exchange, Reply(0))
             self._reset(scope)
+            # A return without a reply would make uvicorn send a 500 and log an error, before it sees the reset.
             await _until_disconnected(receive)
             return
         except ClientDisconnected:

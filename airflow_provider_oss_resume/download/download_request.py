@@ -56,7 +56,7 @@ def file_path(path: str | os.PathLike[str], key: str) -> str:
     :raises ConfigurationError: there is no path, it is a device or a pipe, or it is a folder and the key has no last
         segment.
     """
-    given, name = os.path.expanduser(os.fspath(path)), posixpath.basename(key)
+    given, name = os.path.expanduser(_text(path)), posixpath.basename(key)
     if not given:
         raise ConfigurationError("path is empty: write the path of the file to write")
     mode = _mode(given)
@@ -65,9 +65,32 @@ def file_path(path: str | os.PathLike[str], key: str) -> str:
         if mode and not stat.S_ISREG(mode):
             raise ConfigurationError(f"path {given!r} is no regular file: write the path of a file")
         return given
+    # These would be the folder itself or the one above it.
     if name in ("", ".", ".."):
         raise ConfigurationError(f"path {given!r} is a folder, and key {key!r} has no file name: write the whole path")
     return os.path.join(given, name)
+
+
+def _text(path: object) -> str:
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str) or "\0" in text:
+        raise ConfigurationError(f"path is {path!r:.60}: write the path of the file to write")
+    return text
+
+
+def target_path(path: Any) -> Any:
+    """Return the path of a local file that a path or a ``file://`` URL names.
+
+    :raises ConfigurationError: it is a URL of another service, which would become a local folder ``s3:``.
+    """
+    scheme, found, rest = path.partition("://") if isinstance(path, str) else ("", "", "")
+    if not found or "/" in scheme:
+        return path
+    if scheme.lower() not in ("file", "local"):
+        raise ConfigurationError(
+            f"path {path!r:.80} is a URL of {scheme!r}: write a local path, or use ResumableDownloadOperator"
+        )
+    return rest
 
 
 def _mode(path: str) -> int:

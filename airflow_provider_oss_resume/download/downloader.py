@@ -20,6 +20,7 @@ from airflow_provider_oss_resume.exceptions import IntegrityError, ObjectChanged
 from airflow_provider_oss_resume.oss import ObjectInfo, OSSClient
 from airflow_provider_oss_resume.oss.crc64 import combine_all
 from airflow_provider_oss_resume.sources.layout import PartPlan, plan_parts
+from airflow_provider_oss_resume.transfer.progress import human_size, human_time
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +74,11 @@ class Downloader:
         for left in reversed(range(_VERSIONS)):
             try:
                 result = self._download_version(request, target or LocalTarget(str(request.path)), cancel)
-                return replace(result, duration_s=self._clock() - started)
+                result = replace(result, duration_s=self._clock() - started)
+                _log_end(result)
+                return result
             except ObjectChangedError as error:
+                # Its checkpoint is discarded by now, so the next version starts from its first byte.
                 if not left:
                     raise
                 log.warning("the object changed while it was downloaded, starting again: %s", error)
@@ -89,8 +93,9 @@ class Downloader:
             info = run_watched(lambda: client.head_object(request.bucket, request.key), tick, client.cancel)
             _warn_if_encrypted(request, info)
             run = _Run(request, info, self._version(request, info), _SaveTimer(self._save_interval, self._clock))
+            # Read whole, because a file of the same size and of any time may have other bytes.
             if info.crc64 is not None and (crc := target.crc64(info.size)) == info.crc64:
-                log.info("%s holds the object already: nothing to download", request.path)
+                log.info("%s already has the bytes of the object: nothing to download", request.path)
                 return run.result(crc, unchanged=True)
             return run.receive(target, client, tick)
 
@@ -198,7 +203,7 @@ class _Run:
         try:
             self._save(file)
         except TargetError as error:
-            log.warning("%s; the next try reads again what arrived since the last checkpoint", error)
+            log.warning("%s; the next try downloads the ranges since the last checkpoint again", error)
 
     def _verify(self, file: PartsOfTarget) -> int:
         plan = PartPlan(self._version.size, self._version.part_size)
@@ -235,9 +240,21 @@ def _log_start(request: DownloadRequest, version: ObjectVersion, kept: dict[int,
     count = PartPlan(version.size, version.part_size).count
     source = f"oss://{version.bucket}/{version.key}"
     if kept:
-        log.info("resuming the download of %s to %s: %d of %d parts are kept", source, request.path, len(kept), count)
+        log.info("resume: %s to %s, %d of %d parts are kept", source, request.path, len(kept), count)
     else:
-        log.info("downloading %s to %s: %d bytes in %d parts", source, request.path, version.size, count)
+        log.info("start: %s to %s, %s in %d parts", source, request.path, human_size(version.size), count)
+
+
+def _log_end(result: DownloadResult) -> None:
+    if not result.unchanged:
+        log.info(
+            "done: %s, %s %s, %s received in %s",
+            result.path,
+            human_size(result.size),
+            "verified" if result.verified else "not verified",
+            human_size(result.bytes_received),
+            human_time(result.duration_s),
+        )
 
 
 def _warn_if_encrypted(request: DownloadRequest, info: ObjectInfo) -> None:

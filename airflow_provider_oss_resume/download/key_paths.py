@@ -1,9 +1,10 @@
-"""Where the objects under a prefix are written; pure."""
+"""Where the objects under a prefix are written."""
 
 from __future__ import annotations
 
+import os
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 
@@ -32,6 +33,25 @@ def flat_paths(keys: Iterable[str]) -> dict[str, str]:
             raise ConfigurationError(f"two keys end in {name!r}: download them to different folders, or by prefix")
         paths[key] = name
     return paths
+
+
+def require_files(paths: Mapping[str, str]) -> None:
+    """Refuse local paths that cannot all be files.
+
+    :param paths: by key.
+    :raises ConfigurationError: one is the folder of another, or a folder is there already.
+    """
+    keys = {path: key for key, path in paths.items()}
+    for path, key in keys.items():
+        if os.path.isdir(os.path.expanduser(path)):
+            raise ConfigurationError(f"{path} is a folder, and key {key!r} would be a file there: choose another path")
+        end = path.find("/", 1)
+        while end > 0:
+            if (other := keys.get(path[:end])) is not None:
+                raise ConfigurationError(
+                    f"keys {other!r} and {key!r} would be a file and a folder of one path: download one by itself"
+                )
+            end = path.find("/", end + 1)
 
 
 def require_below(path: str, key: str) -> str:

@@ -88,7 +88,7 @@ class PartFile:
         try:
             descriptor = self._file.take()
         except ValueError as error:
-            raise TargetError(f"{self._part} was closed: the download ended") from error
+            raise TargetError(f"{self._part} was closed because the download ended") from error
         try:
             yield descriptor
         finally:
@@ -169,6 +169,8 @@ def _crc64_of(descriptor: int, offset: int, length: int) -> int:
 
 def _open_locked(path: Path) -> int:
     while True:
+        # No O_TRUNC: it holds the ranges of an earlier try. 0o666 leaves the permissions to the umask, as for any new
+        # file.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             _lock(descriptor, path)

@@ -123,17 +123,22 @@ class Receivers:
 
     def _stop(self) -> None:
         if self._waiting or any(thread.is_alive() for thread in self._threads):
+            # Before the cancel: a thread that it wakes must find no further range.
             self._waiting.clear()
             self._reader.cancel()
         deadline = time.monotonic() + _JOIN_TIMEOUT
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
+    def _take(self) -> PartRange | None:
+        try:
+            return self._waiting.popleft()  # needs no lock
+        except IndexError:  # caught here alone: one of the target must not look like the end
+            return None
+
     def _work(self) -> None:
         try:
-            while True:
-                self._outcomes.put(self._reader.receive(self._waiting.popleft()))
-        except IndexError:
-            return  # no range is left
+            while (part := self._take()) is not None:
+                self._outcomes.put(self._reader.receive(part))
         except BaseException as error:  # noqa: BLE001 - raised again on the caller's thread
             self._outcomes.put(error)

@@ -57,7 +57,8 @@ def decode(text: str) -> DownloadRecord | None:
             return None
         version = ObjectVersion(**{name: content[name] for name in ObjectVersion.__slots__})
         return DownloadRecord(version, {int(number): int(crc) for number, crc in content["parts"].items()})
-    except (ValueError, KeyError, TypeError, AttributeError):
+    # A damaged record costs a download from the start, and never an error: nobody could repair it.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

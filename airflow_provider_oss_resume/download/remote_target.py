@@ -1,4 +1,4 @@
-"""A target on a file system of fsspec that cannot append: each range is a file of its own until all are there.
+"""A target on a file system of fsspec that cannot append: each range is a separate file until all are there.
 
 ::
 
@@ -39,7 +39,7 @@ class RemoteTarget:
 
     def crc64(self, size: int) -> int | None:
         """Return the CRC-64 of the file; ``None`` if there is none of this size."""
-        with _as_target_error(self._path):
+        with as_target_error(self._path):
             try:
                 if self._fs.info(self._path)["size"] != size:
                     return None
@@ -64,8 +64,9 @@ class RemoteParts:
 
     def kept_parts(self, version: ObjectVersion) -> dict[int, int]:
         """Return the CRC-64 of the ranges that an earlier try recorded for this version of the object."""
+        # By version: the ranges of another one are left alone until all are removed together.
         self._parts = f"{self._folder}/{version.etag}-{version.part_size}"
-        with _as_target_error(self._folder):
+        with as_target_error(self._folder):
             self._fs.makedirs(self._parts, exist_ok=True)
             try:
                 record = decode(self._fs.cat_file(self._record).decode(errors="replace"))
@@ -76,18 +77,18 @@ class RemoteParts:
     @contextmanager
     def receiving(self, part: PartRange) -> Iterator[Write]:
         """Return what writes a range into its file; called by many threads."""
-        with _as_target_error(self._name(part)), self._fs.open(self._name(part), "wb") as file:
+        with as_target_error(self._name(part)), self._fs.open(self._name(part), "wb") as file:
             yield lambda _offset, block: file.write(block)
 
     def crc64_of(self, part: PartRange) -> int | None:
         """Return the CRC-64 of a range as its file holds it; ``None`` if there is no file."""
-        with _as_target_error(self._name(part)), suppress(FileNotFoundError):
+        with as_target_error(self._name(part)), suppress(FileNotFoundError):
             return _crc64_of(self._fs, self._name(part))
         return None
 
     def save(self, record: DownloadRecord) -> None:
         """Write the checkpoint."""
-        with _as_target_error(self._record):
+        with as_target_error(self._record):
             self._fs.pipe_file(self._record, record.encode().encode())
 
     def publish(self, version: ObjectVersion, crc: int) -> None:
@@ -96,7 +97,8 @@ class RemoteParts:
         :raises IntegrityError: a range changed since it was written.
         """
         names = [self._name(part) for part in PartPlan(version.size, version.part_size)] if version.size else []
-        with _as_target_error(self._path):
+        with as_target_error(self._path):
+            # One range is no multipart copy: it is read and written once.
             if len(names) > 1 and self._merges(version):
                 self._fs.merge(self._path, names)
             else:
@@ -104,6 +106,7 @@ class RemoteParts:
         self.discard()
 
     def _merges(self, version: ObjectVersion) -> bool:
+        # fsspec names one protocol as a string, and several as a tuple; the first is its own name.
         protocols = self._fs.protocol if isinstance(self._fs.protocol, (tuple, list)) else (self._fs.protocol,)
         least = _SMALLEST_TO_MERGE.get(protocols[0])
         return hasattr(self._fs, "merge") and least is not None and version.part_size >= least
@@ -133,7 +136,7 @@ class RemoteParts:
 
     def discard(self) -> None:
         """Remove ranges and checkpoint."""
-        with _as_target_error(self._folder), suppress(FileNotFoundError):
+        with as_target_error(self._folder), suppress(FileNotFoundError):
             self._fs.rm(self._folder, recursive=True)
 
     def close(self) -> None:
@@ -157,7 +160,8 @@ def _blocks(fs: Any, path: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def _as_target_error(path: str) -> Iterator[None]:
+def as_target_error(path: str) -> Iterator[None]:
+    """Raise :class:`TargetError` where a file system raises an error."""
     try:
         yield
     except OSError as error:

@@ -152,7 +152,7 @@ class ExportRun:
         while part is not None:
             if self._is_empty_result(part) and not self._wants_empty_object():
                 if stream.held:
-                    stream.start_afresh("the query returns no rows any more")
+                    stream.start_afresh("the query returns no rows, unlike in the earlier try")
                 return
             self._add(stream, parts, part)
             part = None if part.note.is_last else self._next_of(stream)

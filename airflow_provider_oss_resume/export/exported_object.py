@@ -1,4 +1,4 @@
-"""An object that is complete, and how the checkpoint of a split export lists those that are; pure."""
+"""A complete object, and the list of complete objects in the checkpoint of a split export; pure."""
 
 from __future__ import annotations
 

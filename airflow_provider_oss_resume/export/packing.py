@@ -1,4 +1,4 @@
-"""Make of a cut part what is sent, unless the bucket holds the part already."""
+"""Make the bytes to send from the rows of a part, unless the bucket holds the part already."""
 
 from __future__ import annotations
 

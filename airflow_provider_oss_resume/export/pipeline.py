@@ -1,4 +1,4 @@
-"""Read rows, cut and pack them, each on threads of its own, and hand out the parts in order."""
+"""Read rows, cut and pack them, each on separate threads, and return the parts in order."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ def require_mode(mode: str, path: str) -> None:
     if not set(mode) <= set("rwxa+b") or len({*mode} & {*"rwxa"}) != 1:
         raise ValueError(f"invalid mode {mode!r} of {path}: write r, w or x, with b for bytes")
     raise NotImplementedError(
-        f"mode {mode!r} of {path}: OSS has no append to an object and changes none in place; write the whole "
-        "object (w or x), or write each piece as an object of its own and join them with merge"
+        f"mode {mode!r} of {path}: an object cannot be appended to or changed in place; write the whole object (w or "
+        "x), or write each piece as a separate object and join them with merge"
     )
 
 

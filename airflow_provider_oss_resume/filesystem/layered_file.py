@@ -1,7 +1,7 @@
-"""Text and compressed files over a file that is written.
+"""Text and compressed files on top of a file that is written.
 
-The wrappers of io, gzip and others close the file below when their block fails, which would create
-an object of what was written until then. These drop it.
+The wrappers of io, gzip and others close the file below when their block fails. That would create an
+object of the bytes written until then. The wrappers here discard them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The part of the ``oss://`` file system that looks: paths, entries, listings."""
+"""The part of the ``oss://`` file system that reads only names: paths, entries, listings."""
 
 from __future__ import annotations
 

@@ -194,7 +194,7 @@ class OSSFileSystem(OSSListing):
         """Copy objects inside OSS, then delete those that were copied, and no others.
 
         :raises IsADirectoryError: ``path1`` is a directory, and ``recursive`` is false.
-        :raises ValueError: an object would be written over before it is moved.
+        :raises ValueError: an object would be overwritten before it is moved.
         """
         from airflow_provider_oss_resume.filesystem.moving import move
 
@@ -253,7 +253,7 @@ class OSSFileSystem(OSSListing):
         for_each(copy, pairs)
 
     def merge(self, path: str, filelist: Sequence[str]) -> None:
-        """Join objects, in their order, to one: no byte passes this machine.
+        """Join objects, in their order, to one: no byte passes through this machine.
 
         :param filelist: every object but the last has 100 KiB to 5 GiB.
         """
@@ -306,7 +306,7 @@ class OSSFileSystem(OSSListing):
         :param source: ``oss://`` path, or URL of another file system, such as ``file:///data``.
         :param target: likewise.
         :param delete: remove the files of the target that the source does not have.
-        :raises ValueError: the source is not a directory, one of the two is inside of the other, or a key cannot be
+        :raises ValueError: the source is not a directory, one of the two is inside the other, or a key cannot be
             the path of a local file.
         """
         from airflow_provider_oss_resume.filesystem.sync import sync

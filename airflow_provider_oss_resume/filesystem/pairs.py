@@ -1,6 +1,6 @@
 """Copy many files at the same time.
 
-fsspec works out which source goes to which target, then copies one after another. Here its method only says the pairs.
+fsspec pairs each source with its target, then copies one after another. Here its method only returns the pairs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make one directory like another, over any two file systems of fsspec."""
+"""Make one directory equal to another, on any two file systems of fsspec."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _require_apart(source: Place, target: Place) -> None:
         return
     inner, outer = sorted((source[1], target[1]), key=len, reverse=True)
     if inner.startswith(f"{outer.rstrip('/')}/") or not outer:
-        raise ValueError(f"{inner} is inside of {outer or 'all buckets'}: sync needs two folders that are apart")
+        raise ValueError(f"{inner} is inside {outer or 'all buckets'}: sync needs folders, neither inside the other")
 
 
 def _files(place: Place) -> dict[str, Mapping[str, Any]]:

@@ -1,6 +1,6 @@
 """``oss://`` paths of universal-pathlib, registered by an entry point of this package.
 
-universal-pathlib takes ``oss://`` paths apart by the rules of ossfs, which put a slash before the
+universal-pathlib splits ``oss://`` paths by the rules of ossfs, which put a slash before the
 bucket; ``ObjectStoragePath.bucket`` would be empty. Here they follow the rules of ``s3://``, whether or
 not ossfs is installed.
 """

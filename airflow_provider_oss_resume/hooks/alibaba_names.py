@@ -1,7 +1,7 @@
 """Names of the methods of the official provider's OSSHook, for methods of the same purpose.
 
 Names and order of the arguments are those of apache-airflow-providers-alibaba, so that a DAG
-changes its import and its connection only. Errors are raised, where the official hook logs some.
+changes its import and its connection only. The official hook logs some errors; here all are raised.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class AlibabaNames(TransferMethods, ObjectMethods):
 
         The order of the arguments is that of the official provider, not that of Amazon's: name them.
         """
-        self.upload_bytes(content.encode(), key, bucket_name)
+        self.upload_bytes(_encoded(content), key, bucket_name)
 
     def append_string(self, bucket_name: str | None, content: str, key: str, pos: int) -> None:
         """Append a string as UTF-8 to an appendable object, or create it at position 0.
@@ -58,7 +58,7 @@ class AlibabaNames(TransferMethods, ObjectMethods):
         """
         bucket, name = self._locate(key, bucket_name)
         with self.get_client() as client:
-            client.append_object(bucket, name, pos, content.encode())
+            client.append_object(bucket, name, pos, _encoded(content))
 
     def upload_local_file(self, key: str, file: str, bucket_name: str | None = None) -> None:
         """Upload a file; see :meth:`upload_file`."""
@@ -101,3 +101,12 @@ class AlibabaNames(TransferMethods, ObjectMethods):
         """Delete an empty bucket."""
         with self.get_client() as client:
             client.delete_bucket(self._bucket(bucket_name))
+
+
+def _encoded(content: object) -> bytes:
+    if not isinstance(content, str):
+        raise ConfigurationError(f"content is {content!r:.60}: give a string, or bytes to upload_bytes")
+    try:
+        return content.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError("content is not valid Unicode: read it with its right encoding") from None

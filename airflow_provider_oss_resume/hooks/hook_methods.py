@@ -1,4 +1,4 @@
-"""What the groups of hook methods need of the hook."""
+"""What the groups of hook methods need from the hook."""
 
 from __future__ import annotations
 

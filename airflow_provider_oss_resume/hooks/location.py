@@ -25,13 +25,15 @@ def locate(key: object, bucket_name: str | None, default_bucket: str | None) -> 
 
     :param key: a key, or ``oss://bucket/key``.
     :param default_bucket: used where neither names a bucket.
-    :raises ConfigurationError: no bucket is named, or two different ones, or the key is a URL of another service.
+    :raises ConfigurationError: no bucket is named, or two different ones, or the key starts with a slash or is a URL of
+        another service.
     """
     from airflow_provider_oss_resume.oss.addressing import refuse_foreign_url
 
     if not isinstance(key, str):
         raise ConfigurationError(f"key is {key!r:.60}: it must be a string")
     refuse_foreign_url(key)
+    _refuse_slash(key)
     if not key.lower().startswith(SCHEME):
         return require_bucket(bucket_name, default_bucket), key
     bucket, rest = parse_oss_url(key)
@@ -40,6 +42,13 @@ def locate(key: object, bucket_name: str | None, default_bucket: str | None) -> 
             f"key {key!r} names the bucket {bucket!r}, but bucket_name is {bucket_name!r}: leave bucket_name out"
         )
     return bucket, rest
+
+
+def _refuse_slash(key: str) -> None:
+    """Refuse what no key of OSS starts with: as a prefix it matches nothing, and a task would succeed without work."""
+    if key[:1] in ("/", "\\"):
+        legal = key.lstrip("/\\") or "exports/"
+        raise ConfigurationError(f"{key!r:.60} must not start with '/' or a backslash; write {legal!r:.60}")
 
 
 def copy_key(key: str, source_key: str) -> str:

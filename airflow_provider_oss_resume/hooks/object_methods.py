@@ -85,6 +85,9 @@ class ObjectMethods(HookMethods):
         :param delimiter: leave out the keys that have this text after the prefix.
         :param start_after: yield only the keys after this one.
         """
+        for option, value in (("delimiter", delimiter), ("start_after", start_after)):
+            if not isinstance(value or "", str):
+                raise ConfigurationError(f"{option} is {value!r:.60}: it must be a string")
         bucket, start = self._locate(prefix, bucket_name)
         with self.get_client() as client:
             for found in client.list_objects(bucket, start, delimiter=delimiter, start_after=start_after):
@@ -134,10 +137,14 @@ class ObjectMethods(HookMethods):
 
         :return: how many keys are gone, and which OSS did not delete.
         """
-        if isinstance(keys, str):
-            raise ConfigurationError(f"keys is the string {keys!r:.60}: give a list of keys")
+        from airflow_provider_oss_resume.oss.addressing import require_key
+
+        if isinstance(keys, (str, Mapping)) or not isinstance(keys, Iterable):
+            raise ConfigurationError(f"keys is {keys!r:.60}: give a list of keys")
         bucket, deleted, failed = self._bucket(bucket_name), 0, list[str]()
-        names = (self._locate(key, bucket)[1] for key in keys)
+        names: Iterable[str] = (require_key(self._locate(key, bucket)[1]) for key in keys)
+        if not isinstance(keys, Iterator):  # a wrong key at the end must not come after deletions
+            names = list(names)
         with self.get_client() as client:
             for sent, kept in client.delete_objects(bucket, names):
                 deleted += len(sent) - len(kept)
@@ -160,14 +167,16 @@ class ObjectMethods(HookMethods):
         :param headers: those that the user of the URL has to send, such as ``Content-Type``.
         """
         from airflow_provider_oss_resume.oss.operation import Operation
+        from airflow_provider_oss_resume.upload.option_checks import require_texts
 
-        if method.upper() not in _PRESIGNED:
+        verb = str(method).upper()
+        if verb not in _PRESIGNED:
             raise ConfigurationError(f"method is {method!r}: use {', '.join(_PRESIGNED)}")
+        require_texts("headers", headers or {})
         bucket, name = self._locate(key, bucket_name)
-        seconds = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else expires_in
-        operation = Operation(_PRESIGNED[method.upper()], method.upper(), bucket, name, headers=headers or {})
+        operation = Operation(_PRESIGNED[verb], verb, bucket, name, headers=headers or {})
         with self.get_client() as client:
-            return client.presign(operation, seconds)
+            return client.presign(operation, _seconds(expires_in))
 
     def get_tags(self, key: str, bucket_name: str | None = None) -> dict[str, str]:
         """Return the tags of an object."""
@@ -180,6 +189,17 @@ class ObjectMethods(HookMethods):
 
         :param tags: up to 10.
         """
+        from airflow_provider_oss_resume.upload.option_checks import require_texts
+
+        require_texts("tags", tags or {})
         bucket, name = self._locate(key, bucket_name)
         with self.get_client() as client:
             client.put_object_tagging(bucket, name, tags)
+
+
+def _seconds(value: object) -> int:
+    if isinstance(value, timedelta):
+        return int(value.total_seconds())
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ConfigurationError(f"expires_in is {value!r:.60}: give seconds, or a timedelta")
+    return value

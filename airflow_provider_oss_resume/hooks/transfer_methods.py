@@ -138,14 +138,15 @@ class TransferMethods(HookMethods):
         The bytes are in ``<path>.part`` until all are there and their CRC-64 is that of OSS. A retry
         continues there, unless the object changed meanwhile.
 
-        :param path: of the file; the key's last segment is appended to a folder.
+        :param path: of the file, or its ``file://`` URL; the key's last segment is appended to a folder.
         :param part_size: bytes of a range; chosen from the object's size by default.
         :param max_concurrency: ranges read at the same time.
         """
         from airflow_provider_oss_resume.download import Downloader, DownloadRequest
+        from airflow_provider_oss_resume.download.download_request import target_path
 
         bucket, name = self._locate(key, bucket_name)
-        request = DownloadRequest(bucket, name, path, part_size, max_concurrency)
+        request = DownloadRequest(bucket, name, target_path(path), part_size, max_concurrency)
         with self.get_client() as client:
             result = Downloader(client).download(request)
         note_object_read(self, bucket, name)
@@ -158,12 +159,10 @@ class TransferMethods(HookMethods):
 
         :param older_than: only those that were initiated longer ago than this.
         """
-        from datetime import datetime, timezone
+        from airflow_provider_oss_resume.oss.times import read_time, time_before
 
-        from airflow_provider_oss_resume.oss.times import read_time
-
+        until = None if older_than is None else time_before("older_than", older_than)
         bucket, start = self._locate(prefix, bucket_name)
-        until = datetime.now(timezone.utc) - older_than if older_than is not None else None
         with self.get_client() as client:
             for found in client.list_multipart_uploads(bucket, start):
                 initiated = read_time(found.initiated)

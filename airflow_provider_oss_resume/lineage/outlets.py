@@ -33,7 +33,7 @@ def tell_outlets(task: Any, context: Context, written: Sequence[Written], whole:
         try:
             _tell(context, outlet, facts, dict(whole))
         except Exception as error:  # noqa: BLE001 - whatever Airflow makes of an outlet that somebody else defines
-            log.warning("no facts can be added to the event of outlet %r: %s: %s", outlet, type(error).__name__, error)
+            log.warning("no facts can be added to the event of asset %r: %s: %s", outlet, type(error).__name__, error)
 
 
 def _tell(context: Context, outlet: Any, facts: Mapping[str, dict[str, Any]], whole: dict[str, Any]) -> None:

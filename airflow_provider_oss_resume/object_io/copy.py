@@ -41,6 +41,7 @@ def copy_object(
     """
     info = client.head_object(*source)
     if info.size <= largest_whole:
+        # The headers returned to the caller are those of this very version.
         same = {"x-oss-copy-source-if-match": f'"{info.etag}"'}
         client.copy_object(source, bucket, key, {**headers, **same})
         return info
@@ -79,6 +80,7 @@ def join_objects(
             info = infos[number - 1]
             return client.upload_part_copy(*upload, number, sources[number - 1], (0, info.size - 1), etag=info.etag)
 
+        # map() keeps the order, and cancels what has not begun after the first error.
         with ThreadPoolExecutor(_THREADS, "oss-resume-join") as threads:
             parts = list(threads.map(copy, range(1, len(infos) + 1)))
         crcs = [(info.crc64, info.size) for info in infos if info.crc64 is not None]

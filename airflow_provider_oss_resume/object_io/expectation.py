@@ -9,10 +9,11 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, NotFoundError
-from airflow_provider_oss_resume.oss import OSSClient
+from airflow_provider_oss_resume.oss import OSSClient, limits
 from airflow_provider_oss_resume.oss.times import read_time
 
 MATCHES = ("key", "wildcard", "regex")
+_LARGEST = limits.MAX_PARTS * limits.MAX_PART_SIZE
 _WILDCARD = re.compile(r"[*?\[]")
 _LITERAL = re.compile(r"[\w/-]*")
 
@@ -25,7 +26,7 @@ class Conditions:
     :param size: exact bytes.
     :param crc64: CRC-64 of its bytes.
     :param newer_than: it was modified after this moment.
-    :raises ConfigurationError: the moment has no time zone.
+    :raises ConfigurationError: no object meets them, or the moment has no time zone.
     """
 
     min_size: int | None = None
@@ -34,7 +35,16 @@ class Conditions:
     newer_than: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a moment that cannot be compared."""
+        """Refuse what no object meets."""
+        for name, value, limit in (
+            ("min_size", self.min_size, _LARGEST),
+            ("exact_size", self.size, _LARGEST),
+            ("crc64", self.crc64, 2**64 - 1),
+        ):
+            if value is not None and not 0 <= value <= limit:
+                raise ConfigurationError(f"{name} is {value}: no object has it, write 0 to {limit}")
+        if self.min_size is not None and self.size is not None and self.size < self.min_size:
+            raise ConfigurationError(f"exact_size is {self.size} and min_size is {self.min_size}: leave min_size out")
         if self.newer_than is not None and self.newer_than.tzinfo is None:
             raise ConfigurationError(f"newer_than is {self.newer_than}: it needs a time zone, such as +00:00")
 
@@ -97,6 +107,7 @@ class Expectation:
                 yield found.key
 
     def _names(self, key: str) -> bool:
+        # fnmatchcase(): keys differ by case on every system.
         return fnmatchcase(key, self.key) if self.match == "wildcard" else bool(re.fullmatch(self.key, key))
 
     def _prefix(self) -> str:
@@ -104,9 +115,11 @@ class Expectation:
         if self.match == "wildcard":
             return _WILDCARD.split(self.key, maxsplit=1)[0]
         literal = _LITERAL.match(self.key)
+        # An alternative may begin in another way. Anywhere in the pattern: to find out where would need a parser.
         if "|" in self.key or literal is None:
             return ""
         end = literal.end()
+        # The character before such a quantifier may be missing: ab?c matches ac.
         optional = end < len(self.key) and self.key[end] in "?*{"
         return literal[0][:-1] if optional else literal[0]
 

@@ -95,6 +95,7 @@ class _RangeReader(io.RawIOBase):
         return last + 1 - first
 
     def close(self) -> None:
+        # io calls close() again when the object is deleted.
         if not self.closed and self._on_close is not None:
             self._on_close()
         super().close()

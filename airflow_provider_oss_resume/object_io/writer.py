@@ -58,6 +58,7 @@ class ObjectWriter:
         self._buffer += block
         # Not >=: complete() sends what is left, and an object must not end with an empty part.
         while len(self._buffer) > (size := part_size_at(self._upload.next_number, self._part_size)):
+            # A copy: the buffer changes while the part is sent, and sent again.
             self._upload.send(bytes(self._buffer[:size]))
             del self._buffer[:size]
         return len(block)
@@ -91,6 +92,7 @@ class _PartUpload:
 
     def __init__(self, client: OSSClient, to: Destination) -> None:
         self._client = client
+        # Cancelled alone: the abort needs a client that still works.
         self._sender = client.fork()
         self._to = to
         self._crcs: list[tuple[int, int]] = []
@@ -120,6 +122,7 @@ class _PartUpload:
     def complete(self) -> int:
         """Wait for the parts, complete and verify."""
         parts, crc = self._sends.wait(), combine_all(self._crcs)
+        # Complete carries it too: an object that was made since Initiate must not be overwritten.
         forbid = {name: value for name, value in self._to.headers.items() if name.lower() == "x-oss-forbid-overwrite"}
         complete_verified(self._client, self._name, parts, crc, forbid)
         self._sends.end()

@@ -116,8 +116,11 @@ class AbortStaleUploadsOperator(BaseOperator):
 
 
 def _require_days(older_than: object) -> None:
+    from airflow_provider_oss_resume.oss.times import time_before
+
     if not isinstance(older_than, timedelta) or older_than < SHORTEST:
         raise ConfigurationError(f"older_than is {older_than!r}: it must be a timedelta of at least one day")
+    time_before("older_than", older_than)
 
 
 def folder_of(key: str, prefix: str) -> str:

@@ -73,7 +73,7 @@ class DeleteObjectsOperator(LineageOperator):
         if prefix is not None:
             bucket, start = locate(prefix, bucket_name, hook.bucket)
             if not start:
-                raise ConfigurationError(f"prefix {prefix!r} is the whole bucket: name a prefix inside of it")
+                raise ConfigurationError(f"prefix {prefix!r} is the whole bucket: name a prefix inside it")
             self._flow = Flow(deleted=(object_dataset(bucket, start),))
             return hook.delete_keys(hook.list_keys(bucket, start), bucket)
         found = [locate(key, bucket_name, hook.bucket) for key in keys_of("keys", self.keys)]

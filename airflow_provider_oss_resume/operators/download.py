@@ -6,10 +6,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
+from airflow_provider_oss_resume.exceptions import ConfigurationError, EmptySelectionError
 from airflow_provider_oss_resume.hooks.location import locate
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.lineage.datasets import Flow, dataset_of, object_dataset
+from airflow_provider_oss_resume.operators.arguments.batch_arguments import if_empty_of
 from airflow_provider_oss_resume.operators.arguments.values import (
     keys_of,
     number_or,
@@ -21,7 +24,6 @@ from airflow_provider_oss_resume.operators.arguments.values import (
 from airflow_provider_oss_resume.operators.download_streamed import (
     download_streamed,
     has_one_part,
-    local_path,
     remote_path,
 )
 from airflow_provider_oss_resume.operators.tries.failing import failing_for_good
@@ -59,6 +61,7 @@ class ResumableDownloadOperator(LineageOperator):
         downloaded. The folder keeps the structure of the keys below ``prefix``; a list of keys is
         written flat. It may be a URL of another file system, such as ``s3://conn@bucket/key``, or an
         ``ObjectStoragePath``; the ranges are then files in ``<path>.part/`` until they are joined. (templated)
+    :param if_empty: ``"fail"``, ``"skip"`` (the task is skipped) or ``"succeed"``, where no object is under ``prefix``.
     :param bucket_name: default: the bucket in ``key`` or ``prefix``, else the schema field of the
         connection. (templated)
     :param oss_conn_id: connection of type ``oss_resume`` or ``oss``. (templated)
@@ -84,6 +87,7 @@ class ResumableDownloadOperator(LineageOperator):
         path: str | os.PathLike[str],
         key: str | Sequence[str] | None = None,
         prefix: str | None = None,
+        if_empty: str = "fail",
         bucket_name: str | None = None,
         oss_conn_id: str = OSSResumeHook.default_conn_name,
         part_size: int | str | None = None,
@@ -94,6 +98,7 @@ class ResumableDownloadOperator(LineageOperator):
         self.path = renderable(path)
         self.key = key
         self.prefix = prefix
+        self.if_empty = if_empty
         self.bucket_name = bucket_name
         self.oss_conn_id = oss_conn_id
         self.part_size = part_size
@@ -110,9 +115,12 @@ class ResumableDownloadOperator(LineageOperator):
             self.on_kill()
         with failing_for_good():
             self._cancel.check()
+            if_empty_of(self)
             hook = OSSResumeHook(text("oss_conn_id", self.oss_conn_id) or "")
             with hook.get_client() as client:
                 results = self._download(client, hook.bucket, self._cancel)
+        if not results and if_empty_of(self) == "skip":
+            raise AirflowSkipException(f"no object under {self.prefix}")
         return self._report(context, results)
 
     def on_kill(self) -> None:
@@ -127,7 +135,7 @@ class ResumableDownloadOperator(LineageOperator):
         self._flow = Flow(
             tuple(object_dataset(bucket, key) for key, _ in named), tuple(dataset_of(to) for _, to in named)
         )
-        self.log.info("%d objects to download", len(targets))
+        self.log.info("objects to download: %d", len(targets))
         return [self._download_one(client, bucket, key, to, cancel) for key, to in targets.items()]
 
     def _report(self, context: Context, results: list[DownloadResult]) -> dict[str, Any]:
@@ -140,7 +148,8 @@ class ResumableDownloadOperator(LineageOperator):
 
     def _targets(self, client: OSSClient, default_bucket: str | None) -> tuple[str, dict[str, str]]:
         """Return the bucket, and the path to which each key is written."""
-        from airflow_provider_oss_resume.download.key_paths import flat_paths, relative_paths
+        from airflow_provider_oss_resume.download.download_request import target_path
+        from airflow_provider_oss_resume.download.key_paths import flat_paths, relative_paths, require_files
 
         bucket_name, folder = text("bucket_name", self.bucket_name), path("path", self.path)
         prefix = text("prefix", self.prefix)
@@ -151,16 +160,23 @@ class ResumableDownloadOperator(LineageOperator):
         if prefix is not None:
             bucket, start = locate(prefix, bucket_name, default_bucket)
             below = relative_paths((found.key for found in client.list_objects(bucket, start)), start)
+            if not below and if_empty_of(self) == "fail":
+                raise EmptySelectionError(f"no object under oss://{bucket}/{start}: check prefix, or set if_empty")
         elif isinstance(self.key, str):
-            bucket, key = locate(self.key, bucket_name, default_bucket)
+            bucket, key = locate(keys_of("key", self.key)[0], bucket_name, default_bucket)
             return bucket, {key: folder}
         else:
             bucket, keys = _bucket_of(keys_of("key", self.key), bucket_name, default_bucket)
             below = flat_paths(keys)
-        return bucket, {key: f"{folder.rstrip('/')}/{name}" for key, name in below.items()}
+        if remote_path(folder) is not None:
+            return bucket, {key: f"{folder.rstrip('/')}/{name}" for key, name in below.items()}
+        paths = {key: f"{target_path(folder).rstrip('/')}/{name}" for key, name in below.items()}
+        require_files(paths)
+        return bucket, paths
 
     def _download_one(self, client: OSSClient, bucket: str, key: str, to: str, cancel: Cancel) -> DownloadResult:
         from airflow_provider_oss_resume.download import Downloader, DownloadRequest, RemoteTarget
+        from airflow_provider_oss_resume.download.download_request import target_path
 
         cancel.check()
         remote, part_size = remote_path(to), size_in_bytes("part_size", self.part_size)
@@ -169,7 +185,7 @@ class ResumableDownloadOperator(LineageOperator):
         request = DownloadRequest(
             bucket,
             key,
-            local_path(to),
+            target_path(to) if remote is None else to,
             part_size,
             number_or("max_concurrency", self.max_concurrency, DEFAULT_CONCURRENCY),
         )

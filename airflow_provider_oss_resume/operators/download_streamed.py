@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from airflow_provider_oss_resume.download import DownloadResult
     from airflow_provider_oss_resume.oss import OSSClient
 
-_LOCAL = ("file", "local", "")
-
 
 def remote_path(path: str) -> Any:
     """Return the ``ObjectStoragePath`` of a URL; ``None`` for a path or URL of a local file."""
-    if "://" not in path or path.partition("://")[0] in _LOCAL:
+    from airflow_provider_oss_resume.sources.local_path import is_local
+
+    if is_local(path):
         return None
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
@@ -32,11 +32,6 @@ def remote_path(path: str) -> Any:
     return found
 
 
-def local_path(path: str) -> str:
-    """Return the path that a ``file://`` URL or a path names."""
-    return path.partition("://")[2] if path.startswith(("file://", "local://")) else path
-
-
 def has_one_part(size: int, part_size: int | None) -> bool:
     """Return whether an object is one range: it would be written twice for nothing."""
     from airflow_provider_oss_resume.sources.layout import plan_parts
@@ -45,17 +40,19 @@ def has_one_part(size: int, part_size: int | None) -> bool:
 
 
 def download_streamed(client: OSSClient, bucket: str, key: str, target: Any) -> DownloadResult:
-    """Write an object to an ``ObjectStoragePath`` in one pass; not resumable. The target is removed if it fails.
+    """Write an object to an ``ObjectStoragePath`` in one pass; not resumable. A part of it is never left.
 
     :raises IntegrityError: the bytes are not those that OSS has the CRC-64 of.
+    :raises TargetError: the target cannot be written.
     """
     from airflow_provider_oss_resume.download import DownloadResult
+    from airflow_provider_oss_resume.download.remote_target import as_target_error
     from airflow_provider_oss_resume.oss.crc64 import crc64
 
     started, crc = time.monotonic(), 0
     info = client.head_object(bucket, key)
     try:
-        with target.open("wb") as file:
+        with as_target_error(str(target)), target.open("wb") as file:
 
             def write(_offset: int, block: bytes) -> None:
                 nonlocal crc
@@ -67,8 +64,10 @@ def download_streamed(client: OSSClient, bucket: str, key: str, target: Any) -> 
         if info.crc64 is not None and crc != info.crc64:
             raise IntegrityError(f"{bucket}/{key} has CRC-64 {info.crc64} in OSS, but the bytes received have {crc}")
     except BaseException:
-        with suppress(OSError):  # a file that fails is closed by fsspec, which gives it its name
-            target.unlink()
+        # Other file systems give a file that fails its name. Here an older object would be deleted.
+        if target.protocol != "oss":
+            with suppress(OSError):
+                target.unlink()
         raise
     return DownloadResult(
         bucket=bucket,

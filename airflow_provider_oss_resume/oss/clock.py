@@ -23,4 +23,5 @@ class ServerClock:
 
         :param server_time: epoch seconds by the server's clock.
         """
+        # No lock: one float is written, and each thread that is refused finds about the same difference.
         self._offset = server_time - self._clock()

@@ -102,6 +102,7 @@ def meant_region(name: str) -> str:
     region = start if internal else name
     number = _NUMBER.search(region)
     base = region[: number.start()] if number else region
+    # Known names first: eu-central and me-central are as close to each other as a misspelt name.
     close = [base] if base in _REGIONS else get_close_matches(base, sorted(_REGIONS), 1, cutoff=0.9) or [base]
     return close[0] + region[len(base) :] + ("-internal" if internal else "")
 

@@ -87,6 +87,7 @@ class MultipartOperations(Service):
         require_range(first, last)
         headers = {"x-oss-copy-source": copy_source(source), "x-oss-copy-source-range": f"bytes={first}-{last}"}
         if etag is not None:
+            # Without it, parts of two versions of the source are mixed if it is replaced during the copy.
             headers["x-oss-copy-source-if-match"] = f'"{etag}"'
         query = {"partNumber": str(number), "uploadId": upload_id}
 

@@ -80,6 +80,7 @@ class ObjectOperations(Service):
             yield object_info(reply.headers), self._blocks(operation, reply)
 
     def _blocks(self, operation: Operation, reply: OpenReply) -> Iterator[bytes]:
+        # Only for the blocks: open() has returned, so nothing else names the operation in their errors or retries them.
         with self.named(operation):
             yield from reply.blocks()
 

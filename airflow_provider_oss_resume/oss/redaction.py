@@ -10,7 +10,8 @@ _SECRET = re.compile(
     r"\b(?P<key_id>(STS\.|LTAI)[\w-]{4})[\w-]+"
     r"|\b(?P<token>CA[EI]S)[\w+/=-]{16,}"
     r"|\b(?P<name>(signature|security-token|sig|accountkey|access_token)=)[^&;\s\"'<>]+"  # of URLs and of Azure
-    r"|\b(?P<scheme>(bearer|sharedkey) )[\w.~+/:=-]{16,}",
+    r"|\b(?P<scheme>(bearer|sharedkey) )[\w.~+/:=-]{16,}"
+    r"|(?P<key>-----BEGIN [A-Z ]*PRIVATE KEY-----)[\w\s+/=\\:,-]+",  # also with its line ends written as \n
     re.IGNORECASE,
 )
 
@@ -23,6 +24,5 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     text = _LOGIN.sub("***@", text)
-    return _SECRET.sub(
-        lambda found: f"{found['key_id'] or found['token'] or found['name'] or found['scheme']}***", text
-    )
+    kept = ("key_id", "token", "name", "scheme", "key")
+    return _SECRET.sub(lambda found: next(found[name] for name in kept if found[name]) + "***", text)

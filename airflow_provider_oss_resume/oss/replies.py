@@ -57,6 +57,7 @@ def etag_header(reply: HTTPReply) -> str:
     """
     etag = strip_etag(reply.headers.get("etag", ""))
     if not etag:
+        # Now, while the part can be sent again, and not at Complete, when its bytes may be gone.
         raise TransportError("the reply has no ETag: perhaps a proxy answered instead of OSS")
     return etag
 

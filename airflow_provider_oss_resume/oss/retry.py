@@ -143,6 +143,7 @@ class Retrier:
         return retrying(attempt)
 
     def _wait(self, state: RetryCallState) -> float:
+        # Only the error of a reply has details.
         asked = getattr(getattr(_error(state), "details", None), "retry_after", None)
         return self.policy.delay(state.attempt_number, self.dice(), asked) + self.budget.take()
 

@@ -67,6 +67,7 @@ class Service:
 
     def cancel(self) -> None:
         """Stop all calls of this client at once, running and future ones."""
+        # Before the interruption: the thread whose connection breaks looks at it to tell a stop from a fault.
         self._cancelled.set()
         self._transport.interrupt()
 
@@ -133,12 +134,14 @@ class Service:
             yield
         except TransportError as error:
             self.check_cancelled()
+            # The type is kept: the retry policy decides by it.
             request = f"{operation.name} {operation.resource()}".rstrip()
             raise type(error)(f"{request} failed: {error}") from error
 
     def run_exchange(self, exchange: Callable[[Credentials], Result], *, retried: bool = True) -> Result:
         """Call ``exchange`` with credentials until it succeeds; it may send a different request each time."""
         attempt = _CorrectedAttempt(self._credentials, self._clock, exchange)
+        # Also a request that is sent once is corrected: OSS refuses a wrong time or token before it does anything.
         return self._retrier.call(attempt) if retried else attempt()
 
     def _run(self, operation: Operation, exchange: Callable[[Credentials], Result]) -> Result:
@@ -196,7 +199,7 @@ class _CorrectedAttempt(Generic[Result]):
                 if type(error) in self._corrected or not self._correct(error, credentials):
                     raise
                 self._corrected.add(type(error))
-                log.warning("corrected, retrying: %s", error)
+                log.warning("the cause is corrected, retrying: %s", error)
 
     def _correct(self, error: ClockSkewError | CredentialsExpiredError, used: Credentials) -> bool:
         """Remove the cause of the error, and return whether that was possible."""
@@ -211,6 +214,8 @@ class _CorrectedAttempt(Generic[Result]):
 def _holds_error(reply: HTTPReply) -> bool:
     """Return whether a 200 reply is an error: OSS may send the status before it has finished."""
     start = reply.body[:300].lstrip()
+    # Every successful reply comes through here, and an error document starts with its root element: the rest is not
+    # searched.
     in_body = start.startswith((b"<Error>", b"<?xml")) and b"<Error>" in start
     return in_body or "x-oss-err" in reply.headers  # a HEAD has no body
 

@@ -50,6 +50,8 @@ def make_signer(version: str, endpoint: Endpoint, region: str | None, product: s
             f"region {written!r} is not that of endpoint '{endpoint}', which is {known.region!r}: "
             "correct one of them, or leave region out"
         )
+    # The endpoint first: the user may have written the name in its host, which in Finance Cloud is not the id to sign
+    # for.
     found = known.region or written
     if not found:
         similar = similar_endpoint(endpoint.host)

@@ -16,6 +16,10 @@ from xml.sax.saxutils import escape
 from airflow_provider_oss_resume.exceptions import TransportError
 from airflow_provider_oss_resume.oss.models import ListedObject, MultipartUpload, Part
 
+# XML has no control characters, and a parser turns a carriage return into a line feed, which is in the key of
+# another object. The Go SDK of OSS writes them as references too.
+_REFERENCES = {chr(code): f"&#{code};" for code in range(32)}
+
 
 @dataclass(frozen=True, slots=True)
 class PartsPage:
@@ -79,6 +83,7 @@ def parse_parts(body: bytes) -> PartsPage:
     root = _root(body, "ListPartsResult")
     parts = tuple(_part(element) for element in root.findall("Part"))
     more = root.findtext("IsTruncated") == "true"
+    # IsTruncated decides above: the last page has a NextPartNumberMarker too.
     encrypted = any(element.tag.startswith("ClientEncryption") and element.text for element in root)
     latest = max((part.last_modified for part in parts), default="")
     return PartsPage(parts, _number(root, "NextPartNumberMarker") if more else None, encrypted, latest)
@@ -133,7 +138,7 @@ def parse_objects(body: bytes) -> ObjectsPage:
 
 def render_delete(keys: Iterable[str]) -> bytes:
     """Return the body of DeleteMultipleObjects, which asks for the keys that were deleted."""
-    rows = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+    rows = "".join(f"<Object><Key>{escape(key, _REFERENCES)}</Key></Object>" for key in keys)
     return f"<Delete><Quiet>false</Quiet>{rows}</Delete>".encode()
 
 
@@ -174,6 +179,8 @@ def parse_error(body: bytes) -> dict[str, str]:
 
 def strip_etag(etag: str) -> str:
     """Return an ETag without quotes, in upper case."""
+    # Upper case as OSS writes it: the MD5 of an object is over the upper-case ETags of its parts, and a proxy may
+    # change the case.
     return etag.strip().strip('"').upper()
 
 
@@ -212,6 +219,7 @@ def _number(element: Element, name: str) -> int:
     text = _required(element, name)
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
         raise TransportError(f"the reply has {name} {text[:40]!r}, which is not a number")
+    # Checked first: int() also reads underscores, signs and digits of other scripts, and 20 digits are those of 2**64.
     return int(text)
 
 

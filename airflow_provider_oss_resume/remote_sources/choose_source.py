@@ -1,4 +1,4 @@
-"""Make sources and selections of what a task's ``source`` says."""
+"""Make sources and selections from the ``source`` of a task."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow_provider_oss_resume.remote_sources.http import HTTPSource
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
 from airflow_provider_oss_resume.remote_sources.secret_url import is_http, shown_url, whole_url
 from airflow_provider_oss_resume.remote_sources.selection import ObjectStorageSelection, names_many_files
-from airflow_provider_oss_resume.sources.local_path import is_local, local_path
+from airflow_provider_oss_resume.sources.local_path import is_directory, is_local, local_path
 from airflow_provider_oss_resume.sources.local_selection import LocalSelection
 from airflow_provider_oss_resume.sources.selection import MAGIC, NamePatterns, SelectedFile, Selection, Unreadable
 from airflow_provider_oss_resume.sources.source import Source
@@ -21,6 +21,8 @@ def is_many(source: object) -> bool:
     """Return whether a rendered source names many files: a list, a directory or a glob.
 
     A local path that exists as a file is that file, whatever characters it has. The URL of a directory ends in ``/``.
+
+    :raises OSSResumeError: it cannot be told what a local path is.
     """
     if isinstance(source, (list, tuple)):
         return True
@@ -32,7 +34,7 @@ def is_many(source: object) -> bool:
         path = local_path(source)
     except ConfigurationError:
         return False  # refused where it is read
-    return os.path.isdir(path) or (MAGIC.search(path) is not None and not os.path.lexists(path))
+    return is_directory(path) or (MAGIC.search(path) is not None and not os.path.lexists(path))
 
 
 def source_of(source: str, conn_id: str | None = None) -> str | Source:
@@ -125,5 +127,6 @@ def _with_login(url: str, conn_id: str | None) -> str:
     if not connection.login:
         return url
     scheme, _, rest = url.partition("://")
+    # Encoded, so that a password with @ or / ends where it should.
     login = f"{quote(connection.login, safe='')}:{quote(connection.password or '', safe='')}"
     return f"{scheme}://{login}@{rest}"

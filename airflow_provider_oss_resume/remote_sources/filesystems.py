@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
 from airflow_provider_oss_resume.oss.redaction import redact
 from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
+from airflow_provider_oss_resume.remote_sources.ssh import SCHEMES, open_ssh
 
 PACKAGES = {
     "s3": "apache-airflow-providers-amazon[s3fs]",
@@ -54,9 +55,17 @@ def locate(url: str, conn_id: str | None) -> Location:
     shown = shown_url(url)
     try:
         path = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)
-        return Location(_of_this_process(path.fs), path.path, shown)
+        return Location(_of_this_process(_filesystem(path, url, conn_id)), path.path, shown)
     except Exception as error:  # noqa: BLE001 - whatever a filesystem raises when it is made
+        # Without its cause: the text of a foreign error may hold the URL and its password.
         raise _not_opened(shown, error, conn_id or _in_url(url)) from None
+
+
+def _filesystem(path: Any, url: str, conn_id: str | None) -> Any:
+    scheme, _, rest = url.partition("://")
+    if scheme in SCHEMES and _is_known(scheme):
+        return open_ssh(scheme, conn_id or rest.partition("/")[0].rpartition("@")[0] or None)
+    return path.fs
 
 
 def _of_this_process(fs: Any) -> Any:
@@ -87,7 +96,12 @@ def _not_opened(shown: str, error: Exception, conn_id: str) -> OSSResumeError:
             f"source {shown!r} has {named} that Airflow does not know: write {scheme}://conn_id@… and keep name and "
             "password in that connection"
         )
-    said = f"{type(error).__name__}: {redact(str(error))}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return ConfigurationError(
+            f"source {shown!r} has a connection that names a file, such as a key, that this worker cannot read "
+            f"({error.strerror}): its name is not shown, because it may be the key itself"
+        )
+    said = _said(error)
     if isinstance(error, (ValueError, TypeError, KeyError, NotImplementedError)):
         return ConfigurationError(f"source {shown!r} has a connection or a URL that {scheme!r} cannot use: {said}")
     return error_of(Location(None, "", shown), error)
@@ -106,9 +120,7 @@ def _missing(shown: str, error: Exception) -> ConfigurationError:
     if package is None and not isinstance(error, ImportError):
         return ConfigurationError(f"source {shown!r} has the scheme {scheme!r}, which no installed filesystem serves")
     remedy = f"install {package}" if package else "install the package of that filesystem"
-    return ConfigurationError(
-        f"source {shown!r} needs a package that is missing ({type(error).__name__}: {redact(str(error))}): {remedy}"
-    )
+    return ConfigurationError(f"source {shown!r} needs a package that is missing ({_said(error)}): {remedy}")
 
 
 def error_of(location: Location, error: Exception) -> ConfigurationError | SourceError:
@@ -117,7 +129,11 @@ def error_of(location: Location, error: Exception) -> ConfigurationError | Sourc
         return ConfigurationError(f"{location.shown} may not be read: check the connection and its permissions")
     if isinstance(error, FileNotFoundError):
         return SourceError(f"{location.shown}: there is no such file now")
-    return SourceError(f"{location.shown} cannot be read: {type(error).__name__}: {redact(str(error))}")
+    return SourceError(f"{location.shown} cannot be read: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {redact(str(error))}"
 
 
 def _is_refused(error: Exception) -> bool:

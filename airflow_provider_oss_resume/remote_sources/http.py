@@ -168,6 +168,7 @@ class OpenHTTPStream:
         return self._version[1]
 
     def read_into(self, buffer: memoryview) -> int:
+        # A block may be empty while bytes that were read before are skipped; only the end returns 0.
         while not self._unread and self._unread.position != self.size:
             try:
                 if not self._receive():

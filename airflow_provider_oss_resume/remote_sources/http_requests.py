@@ -99,9 +99,11 @@ class HTTPRequests:
     def open_range(self, description: FileDescription, first: int, end: int) -> OpenReply:
         """Return a reply with the bytes from ``first`` to ``end``, which is not included."""
         headers = {"Range": f"bytes={first}-{end - 1}"}
+        # Without one nothing can be asked for; SIZE_ONLY makes the upload read the file a second time.
         if description.validator:
             headers["If-Range"] = description.validator
         _, reply = self._get(description.url, headers)
+        # Compared too, because some servers ignore If-Range.
         same = validator_of(reply) == description.validator
         if reply.status == 206 and same and (_start(reply), _total(reply)) == (first, description.size):
             return reply
@@ -114,6 +116,7 @@ class HTTPRequests:
         raise self._error_of(reply)
 
     def _get(self, url: str, headers: Mapping[str, str]) -> tuple[str, OpenReply]:
+        # Compressed, the offsets of a range would be those of other bytes.
         wanted = {"Accept-Encoding": "identity", **self._headers, **headers}
         first = url
         for _ in range(_REDIRECTS):

@@ -180,6 +180,7 @@ def refusal(status: int, code: str = "") -> OSError:
         return PermissionError(said)
     if status == 404:
         return FileNotFoundError(said)
+    # A ConnectionError is retried (PASSING of object_storage), any other OSError is not.
     if status in _PASSING or status >= 500:
         return ConnectionError(said)
     return OSError(said)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from airflow_provider_oss_resume.exceptions import (
@@ -23,6 +24,7 @@ from airflow_provider_oss_resume.remote_sources.filesystems import Location, err
 from airflow_provider_oss_resume.remote_sources.range_body import body_kind
 from airflow_provider_oss_resume.remote_sources.replied_range import ATTEMPTS, RepliedRange
 from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
+from airflow_provider_oss_resume.remote_sources.ssh import alive, call_connected, note_lost
 from airflow_provider_oss_resume.sources.part_body import BLOCK_SIZE
 from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint
 
@@ -60,7 +62,7 @@ class OpenObjectStorageFile:
     def __init__(self, location: Location) -> None:
         self._location = location
         self.fingerprint = self.exact_fingerprint()
-        self._open_body = self._call(lambda: body_kind(location))
+        self._open_body = self._call(body_kind)
 
     @contextmanager
     def open_range(self, offset: int, length: int) -> Iterator[RepliedRange]:
@@ -71,12 +73,13 @@ class OpenObjectStorageFile:
         @contextmanager
         def request(first: int) -> Iterator[Iterator[bytes]]:
             nonlocal is_proven
-            with closing(self._open_body(self._location, first, end, tag)) as body:
+            with closing(self._open_body(self._connected(), first, end, tag)) as body:
                 is_proven = is_proven and body.is_conditional
                 yield iter(lambda: body.read(BLOCK_SIZE), b"")
 
         with RepliedRange(request, offset, end, self._failed) as reader:
             yield reader
+        # After the whole range: one look at the end covers all of its bytes.
         if not is_proven:
             self.check_unchanged()
 
@@ -93,14 +96,14 @@ class OpenObjectStorageFile:
 
     def exact_fingerprint(self) -> Fingerprint:
         location = self._location
-        info = self._call(lambda: _info(location))
+        info = self._call(_info)
         if info.get("type") == "directory":
             raise ConfigurationError(f"{location.shown} is a directory: end its URL with '/' to upload all files in it")
         size = info.get("size")
         if size is None:
             raise ConfigurationError(f"{location.shown} has no size: upload it as a stream")
         tag = next((str(info[name]) for name in _TAGS if info.get(name)), "")
-        return Fingerprint(int(size), tag or self._call(lambda: _weak_tag(location, info)), strong=bool(tag))
+        return Fingerprint(int(size), tag or self._call(lambda seen: _weak_tag(seen, info)), strong=bool(tag))
 
     def _failed(self, error: Exception, failures: int) -> None:
         """Wait before a range is requested again.
@@ -109,22 +112,30 @@ class OpenObjectStorageFile:
         """
         if isinstance(error, OSSResumeError) and not isinstance(error, TransportError):
             raise error
-        if failures >= ATTEMPTS or not isinstance(error, PASSING):
+        if failures >= ATTEMPTS or not (isinstance(error, PASSING) or note_lost(self._location.fs, error)):
             self.check_unchanged()
             raise error_of(self._location, error) from None
+        # 0.2 to 1.6 s: s3fs repeats requests itself, so this is only for replies that were cut.
         time.sleep(0.1 * 2**failures)
 
     def close(self) -> None:
         """Leave the filesystem open: Airflow shares it."""
 
-    def _call(self, call: Callable[[], Result]) -> Result:
+    def _call(self, call: Callable[[Location], Result]) -> Result:
         try:
-            return call()
+            return call_connected(self._location.fs, lambda fs: call(replace(self._location, fs=fs)))
         except Exception as error:  # noqa: BLE001 - whatever the filesystem raises
             raise error_of(self._location, error) from None
 
+    def _connected(self) -> Location:
+        """Return the location with a connection that is not known to be lost."""
+        if (fs := alive(self._location.fs)) is not self._location.fs:
+            self._location = replace(self._location, fs=fs)
+        return self._location
+
 
 def _info(location: Location) -> dict[str, Any]:
+    # s3fs and others answer from the last listing, which may be older than the edit.
     location.fs.invalidate_cache()
     found: dict[str, Any] = location.fs.info(location.path)
     return found

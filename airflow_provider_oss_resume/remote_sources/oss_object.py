@@ -1,4 +1,4 @@
-"""An object of OSS as a source, for another region or account: its bytes pass this machine.
+"""An object of OSS as a source, for another region or account: its bytes pass through this machine.
 
 Each range is requested on condition that the object still has its ETag. A reply that is cut is continued where it
 ended.
@@ -116,5 +116,6 @@ class OpenOSSObject:
             raise SourceError(f"{self.uri} cannot be read: {error}") from error
 
     def close(self) -> None:
+        # First: a thread that was left behind in a read would hold its connection open.
         self._client.cancel()
         self._client.close()

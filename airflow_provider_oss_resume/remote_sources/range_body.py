@@ -1,4 +1,4 @@
-"""Read the bytes of one range from its start to its end, where ``cat_file`` of fsspec is not good enough.
+"""Read the bytes of one range from its start to its end, where ``cat_file`` of fsspec does not suffice.
 
 ``cat_file`` reads a range whole into memory. The replies of S3, Azure and Google can be read block by block, by the
 clients below their filesystems (``object_bodies.py``). ``cat_file`` of sshfs knows no ranges and returns the whole
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
@@ -66,7 +67,8 @@ class FileBody:
         return bytes(self._file.read(most))
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(Exception):  # of a connection that is lost
+            self._file.close()
 
 
 class BlockBody:
@@ -89,6 +91,7 @@ class BlockBody:
         if len(block) > end - first:
             shown = self._location.shown
             raise ConfigurationError(f"{shown}: its filesystem returns other bytes than the range asked for")
+        # By what came: a short block is continued by the next request.
         self._next += len(block)
         return block
 

@@ -1,4 +1,4 @@
-"""A range of a source that is read from replies: where one is cut, the next is requested from that byte on."""
+"""A range of a source that is read from replies: if one is cut, the next is requested from that byte on."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ class RepliedRange:
     def read_into(self, buffer: memoryview) -> int:
         while not self._unread and (position := self._unread.position) < self._end:
             try:
+                # Cut at the end: a server that sends more than was asked for must not lengthen the part.
                 self._unread.put(memoryview(self._receive())[: self._end - position])
             except Exception as error:  # noqa: BLE001 - each client has its own
                 self._close()
@@ -66,5 +67,6 @@ class RepliedRange:
 
     def _close(self) -> None:
         self._blocks = None
+        # An error of a reply that is not needed any more says nothing.
         with suppress(TransportError):
             self._reply.close()

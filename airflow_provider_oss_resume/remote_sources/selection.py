@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of, locate
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
+from airflow_provider_oss_resume.remote_sources.ssh import call_connected
 from airflow_provider_oss_resume.sources.selection import (
     MAGIC,
     NamePatterns,
@@ -65,7 +67,7 @@ class ObjectStorageSelection:
     def _of_file(self, url: str) -> SelectedFile | Unreadable:
         location = locate(url, self._conn_id)
         try:
-            size = location.fs.info(location.path).get("size") or 0
+            size = call_connected(location.fs, lambda fs: fs.info(location.path)).get("size") or 0
         except Exception as error:  # noqa: BLE001 - whatever the filesystem raises
             return Unreadable(url, str(error_of(location, error)))
         return SelectedFile(url, url.rpartition("/")[2], size)
@@ -77,20 +79,25 @@ def _walk(top: Location, base: str) -> Iterator[tuple[str, int | Unreadable]]:
     while pending:
         directory = pending.pop()
         try:
-            entries: list[dict[str, Any]] = top.fs.ls(directory, detail=True)
+            entries = call_connected(top.fs, partial(_entries, directory))
         except FileNotFoundError:
             continue  # empty, or removed meanwhile: object stores have no directories
         except Exception as error:  # noqa: BLE001 - whatever the filesystem raises
             place = Location(top.fs, directory, f"{top.shown.partition('://')[0]}://{directory}")
             yield "", Unreadable(place.shown, str(error_of(place, error)))
             continue
-        top.fs.invalidate_cache()
         for entry in entries:
             name = str(entry["name"])
             if entry.get("type") == "directory":
                 pending.append(name)
             elif name.rstrip("/") != directory.rstrip("/"):  # the marker of a directory is listed in it
                 yield _relative(name, base), int(entry.get("size") or 0)
+
+
+def _entries(directory: str, fs: Any) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = fs.ls(directory, detail=True)
+    fs.invalidate_cache()  # listings that stay in the cache would hold all names in memory
+    return entries
 
 
 def _relative(name: str, base: str) -> str:

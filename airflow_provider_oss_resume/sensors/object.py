@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseSensor
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.hooks.location import locate
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
-from airflow_provider_oss_resume.operators.arguments.values import keys_of, size_in_bytes, text, whole_number
+from airflow_provider_oss_resume.operators.arguments.values import keys_of, size_in_bytes, text, truth, whole_number
 from airflow_provider_oss_resume.operators.tries.failing import failing_for_good
 
 if TYPE_CHECKING:
@@ -65,41 +65,34 @@ class OSSObjectSensor(BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if wildcard_match and use_regex:
-            raise ConfigurationError("wildcard_match and use_regex are both True: choose one")
         self.key = key
         self.bucket_name = bucket_name
-        self.wildcard_match = wildcard_match
-        self.use_regex = use_regex
+        self.wildcard_match = truth("wildcard_match", wildcard_match)
+        self.use_regex = truth("use_regex", use_regex)
+        if self.wildcard_match and self.use_regex:
+            raise ConfigurationError("wildcard_match and use_regex are both True: choose one")
         self.min_size = min_size
         self.exact_size = exact_size
         self.crc64 = crc64
         self.newer_than = newer_than
         self.oss_conn_id = oss_conn_id
-        self.deferrable = deferrable
+        self.deferrable = truth("deferrable", deferrable)
 
     def poke(self, context: Context) -> bool | PokeReturnValue:  # noqa: ARG002 - Airflow calls it so
-        """Look once."""
+        """Look once; a deferrable sensor defers if something is missing."""
         from airflow_provider_oss_resume.object_io.expectation import still_missing
 
         with failing_for_good():
             hook = self._hook()
             with hook.get_client() as client:
                 found, missing = still_missing(client, self._expectations(hook))
-        if missing:
-            self.log.info("waiting for %s", ", ".join(missing[:10]))
-            return False
-        return PokeReturnValue(is_done=True, xcom_value=found)
-
-    def execute(self, context: Context) -> Any:
-        """Wait on the worker, or defer if something is missing."""
-        if not self.deferrable:
-            return super().execute(context)
-        done = self.poke(context)
-        if isinstance(done, PokeReturnValue):
-            return done.xcom_value
-        self._defer()
-        return None  # pragma: no cover - defer() raises
+        if not missing:
+            return PokeReturnValue(is_done=True, xcom_value=found)
+        self.log.info("waiting for %s", ", ".join(missing[:10]))
+        if self.deferrable:
+            # Here, and not in execute(): Airflow's execute() obeys soft_fail and its like if the look fails.
+            self._defer()
+        return False
 
     def _defer(self) -> None:
         from airflow_provider_oss_resume.object_io.expectation import as_values

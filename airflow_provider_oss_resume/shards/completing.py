@@ -1,4 +1,4 @@
-"""Complete a sharded upload: all parts are there, with the bytes that the shards read."""
+"""Complete a sharded upload after checking that all parts have the bytes that the shards read."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _yield_to(context: RunContext, plan: Plan, info: ObjectInfo, expected: Expec
             "of it to overwrite that object"
         )
     log.warning(
-        "another upload has made %s/%s with the bytes of this source: this one is aborted", upload.bucket, upload.key
+        "another upload wrote %s/%s with the bytes of this source: aborting this upload", upload.bucket, upload.key
     )
     context.call(lambda: abort_quietly(context.client, upload))
     return replace(_result(plan, (), info.etag, expected), skipped=True, bytes_reused=expected.size)
@@ -171,10 +171,10 @@ def _completed_before(
     info = context.call(lambda: head_or_none(context.client, upload.bucket, upload.key))
     if info is None or not matches(info, expected):
         raise PlanError(
-            f"upload {upload.upload_id} of {upload.bucket}/{upload.key} is gone, and the object there is not this "
-            "source's: it was aborted or overwritten; clear the plan task with all tasks downstream of it"
+            f"upload {upload.upload_id} of {upload.bucket}/{upload.key} is gone, and the object there has other "
+            "bytes than the source: it was aborted or overwritten; clear the plan task with all tasks downstream of it"
         ) from error
-    log.info("the upload was completed before: the object has size and CRC-64 of the source")
+    log.info("the upload was completed before: the object has the size and CRC-64 of the source")
     to, wanted = context.destination(COMPLETE, plan.layout), context.headers_for(INITIATE, plan.layout)
     lasting, guessed = context.resources.lasting_client, context.type_is_guessed
     context.call(lambda: fix_headers(context.client, to, wanted, expected, lasting, type_is_guessed=guessed))

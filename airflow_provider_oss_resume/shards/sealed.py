@@ -1,6 +1,6 @@
 """Plain values with a SHA-256 over their content; pure.
 
-The hash tells a plan that was written by hand, or changed on its way, from one that a plan task made. It is no
+The hash tells a plan that was written by hand, or changed on its way, from one that a plan task made. It is not a
 signature: whoever can write XComs can compute it.
 """
 

@@ -248,7 +248,7 @@ def _hash_completed(context: RunContext, shard: Shard, error: NoSuchUploadError)
             f"upload {upload.upload_id} of {upload.bucket}/{upload.key} is gone, and there is no object of {size} "
             "bytes: it was aborted; clear the plan task with all tasks downstream of it"
         ) from error
-    log.info("the upload is gone and there is an object of its size: comparing this shard's bytes with it")
+    log.info("the upload is gone, and there is an object of its size: reading this shard's bytes to compare them")
     crc = context.call(lambda: _hash(context, shard))
     context.source.check_unchanged()
     return ShardResult(
@@ -272,10 +272,10 @@ def _hash(context: RunContext, shard: Shard) -> int:
 
 def _log_start(shard: Shard, held: Held) -> None:
     log.info(
-        "%s, %s: %d parts %s, to be verified; %d to send",
+        "%s, %s: %d parts %s and to be verified, %d to send",
         shard,
         human_size(shard.size),
         len(held.parts),
-        "listed" if held.is_listed else "recorded",
+        "found" if held.is_listed else "in the checkpoint",
         shard.span.count - len(held.parts),
     )

@@ -1,4 +1,4 @@
-"""The front door for many files: plan, send each shard, complete; each step may run in a process of its own."""
+"""Plan, send each shard and complete an upload of many files; each step may run in a separate process."""
 
 from __future__ import annotations
 

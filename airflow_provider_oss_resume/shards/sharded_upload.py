@@ -1,4 +1,4 @@
-"""The front door: the three steps of an upload over many processes, each called in a process of its own."""
+"""The three steps of an upload over many processes, each called in a separate process."""
 
 from __future__ import annotations
 
@@ -133,8 +133,11 @@ def _encrypted(plan: Plan, context: RunContext) -> RunContext:
     """
     upload, master = plan.destination, context.request.master_key
     if (master is not None) != (upload.wrapped is not None):
-        has = "has a data key" if upload.wrapped else "has no data key"
-        raise PlanError(f"the plan {has} of client-side encryption, and this task asks otherwise: clear the plan task")
+        plans, has = ("a", "no") if upload.wrapped else ("no", "a")
+        raise PlanError(
+            f"the plan has {plans} data key of client-side encryption, and this task has {has} master key: clear the "
+            "plan task"
+        )
     if master is None or upload.wrapped is None:
         return context
     # Never a new key in its place: the shards make one object.

@@ -201,6 +201,8 @@ class OpenPipe:
 
     def read_into(self, buffer: memoryview) -> int:
         try:
+            # Before the first writer has opened the pipe, Linux reports no hang-up: poll() waits, and read() would see
+            # an end.
             while not self._poll.poll(_POLL * 1000):
                 if self._is_closed:
                     raise SourceError(f"pipe {self._path!r} was closed while it was read")
@@ -218,10 +220,12 @@ def stream_of(source: object) -> ByteStream | None:
 
     :raises ConfigurationError: it is neither.
     """
+    # A web server has both, because only a request shows whether it has ranges.
     if hasattr(source, "open_stream") and not hasattr(source, "open"):
         return source  # type: ignore[return-value]  # it has the method of a stream
     if isinstance(source, (str, os.PathLike)):
         return PipeStream(source) if _is_pipe(source) else None
+    # Bytes are iterable too, as numbers.
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise ConfigurationError("source is bytes: give io.BytesIO(data), or use upload_bytes() of the hook")
     if callable(getattr(source, "read", None)):

@@ -1,6 +1,6 @@
 """A source whose bytes are encrypted as they are read.
 
-Counter mode encrypts any range alone, so a part has the same bytes each time it is read.
+Counter mode can encrypt any range separately, so a part has the same bytes each time it is read.
 
 Two plaintexts under one data key and counter reveal their XOR to whoever has both ciphertexts. So each new upload has a
 new data key, and a source that changes while its key is in use fails before the changed bytes are returned.
@@ -78,6 +78,7 @@ class EncryptedSource:
         with self._lock:
             kept = self._in_flight.setdefault(offset, RangeInFlight())
             kept.readers += 1
+            # A part that is sent once more is in flight again, and its blocks are compared again.
             kept.is_released = False
         try:
             yield kept
@@ -100,14 +101,17 @@ class EncryptedSource:
         :param digests: of the blocks of the range, by offset.
         :raises SourceChangedError: the block may not be encrypted with this key.
         """
+        # A strong source never returns bytes of other content, and asking it for each block may cost a request.
         if not self.fingerprint.strong and self.plain.exact_fingerprint() != self.fingerprint:
             self._refuse(offset)
         digest = hashlib.blake2b(block, digest_size=_DIGEST_SIZE).digest()
         if digests.setdefault(offset, digest) != digest:  # atomic: two threads may send one part
             self._refuse(offset)
+        # After both comparisons: nothing that may not be sent is encrypted.
         block[:] = self._key.crypt(block, offset)
 
     def _refuse(self, offset: int) -> None:
+        # First, because its error tells more where the size or the times show the edit.
         self.plain.check_unchanged()
         raise SourceChangedError(
             f"the source changed while it was encrypted and uploaded (seen at byte {offset}): its data key must not "
@@ -141,6 +145,7 @@ class EncryptedRange:
         self._digests = digests
 
     def read_into(self, buffer: memoryview) -> int:
+        # Whole buffers: the digests are by block, and a short read would cut the same bytes into other blocks.
         count = self._fill(buffer)
         self._source.encrypt(buffer[:count], self._position, self._digests)
         self._position += count

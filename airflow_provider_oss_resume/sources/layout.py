@@ -124,6 +124,7 @@ class RecordedParts:
         """
         if not 0 < length <= limits.MAX_PART_SIZE:
             raise ConfigurationError(f"a part has {length} bytes: OSS accepts 1 to {limits.MAX_PART_SIZE} (5 GiB)")
+        # Asked when the next part comes: until then the short one may be the last.
         if self._parts and self._parts[-1].length < limits.MIN_PART_SIZE:
             before = self._parts[-1]
             raise ConfigurationError(
@@ -149,6 +150,7 @@ class RecordedParts:
 
     def __iter__(self) -> Iterator[PartRange]:
         """Yield all parts in order."""
+        # A copy: another part may be appended meanwhile.
         return iter(tuple(self._parts))
 
 
@@ -203,6 +205,7 @@ def fits(size: int, part_size: int) -> bool:
 
 def _auto_part_size(size: int) -> int:
     wanted = min(max(_at_least(size, _AIMED_PARTS), _SMALLEST_AUTO), _LARGEST_AUTO)
+    # Beyond 4.88 TiB, 10,000 parts of 512 MiB are not enough.
     part_size = max(wanted, _at_least(size, limits.MAX_PARTS))
     if part_size > limits.MAX_PART_SIZE:
         most = limits.MAX_PART_SIZE * limits.MAX_PARTS

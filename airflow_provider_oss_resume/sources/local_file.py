@@ -64,6 +64,7 @@ class LocalRange:
 
     def read_into(self, buffer: memoryview) -> int:
         try:
+            # The slice ends the range: the next bytes belong to another part.
             count = os.preadv(self._descriptor, [buffer[: self._end - self._position]], self._position)
         except OSError as error:
             raise SourceError(f"file {self._path!r} cannot be read at byte {self._position}: {error}") from error
@@ -88,7 +89,8 @@ class OpenLocalFile:
             os.close(descriptor)
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise ConfigurationError(f"{path!r} is {kind}: give the path of one file")
-        if status.st_size == 0 and _has_bytes(descriptor):
+        # Files of /proc have size 0 and bytes all the same; the object would be empty.
+        if status.st_size == 0 and self._has_bytes():
             os.close(descriptor)
             raise ConfigurationError(f"{path!r} has bytes but no size, like files of /proc: upload a copy of it")
         self.fingerprint = self._fingerprint(status)
@@ -102,6 +104,7 @@ class OpenLocalFile:
 
     def check_unchanged(self) -> None:
         status = self._status()
+        # By the descriptor the old file looks unchanged: only its path shows that there is a newer one.
         self._warn_if_replaced(status)
         now = self._fingerprint(status)
         if now != self.fingerprint:
@@ -133,6 +136,15 @@ class OpenLocalFile:
                 os.close(self._descriptor)
             raise error_of_open(self._path, error) from error
 
+    def _has_bytes(self) -> bool:
+        try:
+            return bool(os.pread(self._descriptor, 1, 0))
+        except OSError as error:
+            if self._path.startswith("/proc/"):
+                return True
+            os.close(self._descriptor)  # an empty file on a volume that was mounted again
+            raise error_of_open(self._path, error) from error
+
     def _warn_if_replaced(self, opened: os.stat_result) -> None:
         """Warn if the path names another file now: this upload reads the file that was opened."""
         try:
@@ -147,10 +159,3 @@ def _difference(was: Fingerprint, now: Fingerprint) -> str:
     if was.size != now.size:
         return f"size {was.size:,} → {now.size:,}"
     return "only its modification time"
-
-
-def _has_bytes(descriptor: int) -> bool:
-    try:
-        return bool(os.pread(descriptor, 1, 0))
-    except OSError:  # a file of /proc again
-        return True

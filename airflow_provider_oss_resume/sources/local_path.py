@@ -1,9 +1,10 @@
-"""Read the ways to write the path of a local file; pure but for ``~``, which asks who the user is."""
+"""Read the forms in which the path of a local file can be written; pure, except that ``~`` needs the user's home."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
 
@@ -40,6 +41,7 @@ def local_path(source: str | os.PathLike[str]) -> str:
             f"source has the empty path {text!r}: write the path of a file; perhaps a template found nothing"
         )
     scheme, separator, rest = text.partition("://")
+    # Other text before :// is part of a file's name, such as "a b://c".
     if separator and scheme.isalnum():
         text = _path_of_url(text, scheme.lower(), rest)
     elif text.startswith(_FILE):
@@ -54,6 +56,22 @@ def _path_of_url(url: str, scheme: str, rest: str) -> str:
     if host not in _LOCAL_HOSTS or not slash:
         raise ConfigurationError(f"source {url!r} names the host {host!r}: write file:///path, with three slashes")
     return slash + path
+
+
+def is_directory(path: str) -> bool:
+    """Return whether a path is a directory; ``False`` if there is nothing.
+
+    ``os.path.isdir`` answers every error with ``False``: a directory on a volume that was mounted again was then read
+    as a file, and refused for good.
+
+    :raises OSSResumeError: it cannot be told; see :func:`error_of_open`.
+    """
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise error_of_open(path, error) from error
 
 
 def error_of_open(path: str, error: OSError | ValueError) -> OSSResumeError:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError
 from airflow_provider_oss_resume.sources.local_file import LocalFile
-from airflow_provider_oss_resume.sources.local_path import error_of_open, local_path
+from airflow_provider_oss_resume.sources.local_path import error_of_open, is_directory, local_path
 from airflow_provider_oss_resume.sources.selection import (
     NamePatterns,
     SelectedFile,
@@ -67,6 +68,7 @@ class LocalSelection:
 
     def _of_path(self, path: str) -> Iterator[SelectedFile | Unreadable]:
         root, pattern = split_glob(path)
+        # lexists(): a dead link called report[1].csv is that file, and no pattern for others.
         if pattern and not os.path.lexists(path):
             yield from self._of_pattern(path, root, pattern)
             return
@@ -82,14 +84,19 @@ class LocalSelection:
 
     def _of_pattern(self, path: str, root: str, pattern: str) -> Iterator[SelectedFile | Unreadable]:
         is_empty, deepest = True, None if "**" in pattern.split("/") else pattern.count("/")
-        if os.path.isdir(root):
-            for one in self._walk(_Walk(root, glob_regex(pattern, hidden=False), deepest)):
-                is_empty = False
-                yield one
+        found: Iterable[SelectedFile | Unreadable]
+        try:
+            found = self._walk(_Walk(root, glob_regex(pattern, hidden=False), deepest)) if is_directory(root) else ()
+        except OSSResumeError as error:  # "no file matches" would be green with if_empty
+            found = (Unreadable(root, str(error)),)
+        for one in found:
+            is_empty = False
+            yield one
         if is_empty:  # in a list nothing else would tell
-            log.warning("%r is read as a pattern, and no file matches it; no file has this name either", path)
+            log.warning("no file matches the pattern %r, and no file has this name", path)
 
     def _walk(self, walk: _Walk) -> Iterator[SelectedFile | Unreadable]:
+        # A stack of our own: a tree may be deeper than Python's recursion limit.
         pending = [_Directory(walk.root, "", 0)]
         while pending:
             directory = pending.pop()
@@ -108,7 +115,12 @@ class LocalSelection:
             if self._symlinks == "fail":
                 yield Unreadable(entry.path, f"{entry.path!r} is a symbolic link, and symlinks is 'fail'")
             return
-        if _is_directory(entry):
+        try:
+            enters = _leads_to_directory(entry)
+        except OSError as error:  # a volume that was mounted again; taken for a file, it need not match the pattern
+            yield Unreadable(entry.path, f"{entry.path!r} cannot be looked at: {error.strerror}")
+            return
+        if enters:
             if walk.deepest is None or directory.depth < walk.deepest:
                 yield from _enter(directory, entry, pending)
         elif (walk.regex is None or walk.regex.fullmatch(relative)) and self._names.accept(relative):
@@ -129,18 +141,21 @@ class _Directory:
     above: frozenset[tuple[int, int]] = field(default_factory=frozenset)
 
 
-def _is_directory(entry: os.DirEntry[str]) -> bool:
+def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:
-        # A link to itself, or one that leads where this user may not look. It is reported like a file that cannot be
-        # read; raised here, the error would end the walk of its whole directory.
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EACCES, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
+        # A link to itself, or one that leads where this user may not look: reported like a file that cannot be read.
         return False
 
 
 def _enter(directory: _Directory, entry: os.DirEntry[str], pending: list[_Directory]) -> Iterator[Unreadable]:
     above = directory.above
     if entry.is_symlink():
+        # A link to a directory above it, and a link back to one that a link has led to. Two links to one directory are
+        # no loop.
         real, here = os.path.realpath(entry.path), os.path.realpath(directory.path)
         if here == real or here.startswith(real.rstrip("/") + "/"):
             yield Unreadable(entry.path, f"{entry.path!r} is a link to a directory above it: a loop")

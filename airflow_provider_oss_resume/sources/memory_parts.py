@@ -60,6 +60,7 @@ class MemoryParts:
 
     def open_range(self, offset: int, length: int) -> MemoryRange:
         try:
+            # Slices of a memoryview copy nothing.
             return MemoryRange(self._parts[offset][:length])
         except KeyError:
             raise SourceError(f"the part at byte {offset} was released already and cannot be sent again") from None

@@ -46,6 +46,7 @@ def take_buffer(most: int) -> memoryview:
 
     :param most: bytes that will be read.
     """
+    # Taken out: after an error it is not given back, because a thread that was left behind may still fill it.
     buffer: memoryview | None = vars(_spare).pop("buffer", None)
     return buffer if buffer is not None and len(buffer) >= min(most, BLOCK_SIZE) else new_buffer(most)
 
@@ -120,6 +121,7 @@ class PartBody:
         self.attempts += 1
         self.take_back()
         self.crc64 = 0
+        # An empty body has no last block.
         if self._before_end is not None and not self._part.length:
             self._before_end()
         blocks = read_blocks(self._source, self._part, self._buffer)
@@ -129,6 +131,7 @@ class PartBody:
                 self.moved_at = math.inf  # a connection that is given nothing is not stalled
                 self._pace(len(block))
                 self.moved_at = self._clock()
+            # Before the block is handed over: OSS makes the object as soon as it has the last byte.
             if self._before_end is not None and self._sent + len(block) == self._part.length:
                 self._before_end()
             yield block
@@ -162,12 +165,14 @@ def rehash(
     :param check: called before each block; raises to stop.
     """
     checksum = 0
+    # Only where it is needed: MD5 takes several times as long as CRC-64.
     digest = hashlib.md5(usedforsecurity=False) if listed.crc64 is None else None
     for block in read_blocks(source, part, buffer):
         check()
         checksum = crc64(block, checksum)
         if digest:
             digest.update(block)
+    # An ETag that is no MD5 differs from any, and the part is sent again: that costs time and is safe.
     same = checksum == listed.crc64 if digest is None else digest.hexdigest().upper() == listed.etag
     return checksum, same and listed.size == part.length
 

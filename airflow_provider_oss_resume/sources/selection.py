@@ -96,6 +96,7 @@ def glob_regex(pattern: str, *, hidden: bool = True) -> re.Pattern[str]:
     parts = []
     for index, segment in enumerate(segments):
         last = index == len(segments) - 1
+        # Only a whole segment: in a**b the stars match no slash.
         if segment == "**":
             name = "[^/]+" if hidden else r"(?!\.)[^/]+"
             parts.append(f"(?:{name}/)*{name}" if last else f"(?:{name}/)*")
@@ -116,6 +117,7 @@ def _token_regex(token: str) -> str:
     if token == "?":
         return "[^/]"
     if len(token) > 2 and token.startswith("[") and token.endswith("]"):
+        # A backslash in a glob is a character of a name; in a regular expression it would escape the next one.
         body = token[1:-1].replace("\\", "\\\\")
         negated = body[:1] in ("!", "^")
         return _class_regex(f"[{'^' if negated else ''}{_escaped(body[1:] if negated else body)}]", token)

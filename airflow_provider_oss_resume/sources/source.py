@@ -35,6 +35,7 @@ def same_content(planned: Fingerprint, seen: Fingerprint) -> bool:
     """
     if planned.size != seen.size or planned.strong != seen.strong:
         return False
+    # A strong tag means the same on every machine, so only an equal one is the same content.
     return planned.tag == seen.tag or (not seen.strong and _shared(planned.tag) == _shared(seen.tag) != ())
 
 

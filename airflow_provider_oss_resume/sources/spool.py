@@ -1,6 +1,6 @@
 """Hold the bytes of a stream's part from their arrival until the bucket has them: in memory, or in a file.
 
-The file has no name, so nothing of it stays behind a killed process. It is written by ``write``, which reports a full
+The file has no name, so nothing remains after the process is killed. It is written by ``write``, which reports a full
 disk, and read through a mapping; nobody else can truncate it.
 """
 
@@ -39,7 +39,7 @@ class SpoolLimits:
         for name in ("memory", "total"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ConfigurationError(f"spool {name} is {value!r}: must be a number of bytes")
+                raise ConfigurationError(f"spool {name} is {value!r}: it must be a number of bytes")
 
 
 class PartSpool(Protocol):
@@ -103,6 +103,7 @@ class FileSpool:
         written = 0
         try:
             while written < read:
+                # Unbuffered, so that a full disk is reported here; such a write may take a part of the bytes.
                 written += self._file.write(self._block[written:read]) or 0
         except OSError as error:
             self._file.close()
@@ -114,6 +115,7 @@ class FileSpool:
         with self._file:
             if not self.count:
                 return memoryview(b"")
+            # The mapping keeps the file, which has no name, after its descriptor is closed.
             return memoryview(mmap.mmap(self._file.fileno(), self.count, access=mmap.ACCESS_READ))
 
     def _no_room(self, error: OSError) -> SpoolError:

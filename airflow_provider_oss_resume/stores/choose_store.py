@@ -23,6 +23,7 @@ def require_store(wanted: object) -> None:
     """Raise :class:`ConfigurationError` unless ``wanted`` is the name of a store or a store."""
     if isinstance(wanted, str) and wanted in NAMES:
         return
+    # A class has the methods too; it was meant to be called.
     if isinstance(wanted, (str, type)) or not all(hasattr(wanted, name) for name in ("load", "save", "delete")):
         names = ", ".join(repr(name) for name in NAMES)
         raise ConfigurationError(

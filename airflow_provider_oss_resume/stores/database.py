@@ -78,6 +78,7 @@ class DatabaseCheckpoints:
                 f"store_key {store_key!r} is not a checkpoint in Airflow's database: pass a key that texts() yields"
             )
         with _session() as session:
+            # As objects and not by one DELETE: purge has to see each row.
             for row in session.query(table.model).filter_by(**dict(zip(table.columns, values, strict=True))):
                 table.purge(row, session)
                 session.delete(row)
@@ -92,6 +93,7 @@ def _identities(table: _Table) -> list[dict[str, Any]]:
 
 
 def _store_key(kind: str, identity: dict[str, Any]) -> str:
+    # A run id holds : and +, which a person should be able to read; a slash would look like another column.
     return "/".join([kind, *(quote(str(value), safe=":+") for value in identity.values())])
 
 

@@ -101,6 +101,7 @@ def _decrypt(fernet: MultiFernet, text: str) -> str | None:
 
     try:
         return fernet.decrypt(text.encode()).decode()
+    # UnicodeError: half a surrogate pair, which a JSON store can hold.
     except (InvalidToken, UnicodeError):
         return None
 

@@ -64,6 +64,7 @@ def _variable_keys() -> list[str]:
     from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
     listed: Any = getattr(Variable, "keys", None)
+    # An empty answer would let the cleanup abort uploads that wait for their retry.
     if AIRFLOW_V_3_0_PLUS and listed is None:
         raise CheckpointError(
             "this version of Airflow cannot list Variables, so the uploads of waiting tasks are not known: "

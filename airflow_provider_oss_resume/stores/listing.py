@@ -99,4 +99,5 @@ class VariableCheckpoints:
 
 
 def _is_task_of_airflow_3() -> bool:
+    # Not an import: the API server would load the whole task runner to learn that it is none.
     return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")

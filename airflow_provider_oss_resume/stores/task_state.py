@@ -23,6 +23,7 @@ class TaskStateStore:
     def load(self) -> str | None:
         with airflow_calls():
             text = self._state.get(self._key)
+        # Anything else was put there by a person: it counts as no checkpoint.
         return text if isinstance(text, str) else None
 
     def save(self, text: str) -> None:

@@ -15,6 +15,7 @@ class VariableStore:
 
     def __init__(self, identity: TaskIdentity) -> None:
         self.key = identity.store_key()
+        # Shown in Airflow's list of Variables, where the name is a hash.
         self._description = f"Upload in progress of {identity}; removed when it is done"
         self._reads_back = False
 

@@ -73,6 +73,8 @@ def find_anchor(task: Any) -> str:
     :param task: the upload task, in its DAG.
     :raises ConfigurationError: there is no unmapped task upstream.
     """
+    # Upstream: a task downstream deletes its own XComs when it starts, and in dag.test() of Airflow 2 an unconnected
+    # EmptyOperator starts too.
     upstream = [candidate for candidate in task.get_flat_relatives(upstream=True) if not _is_mapped(candidate)]
     if not upstream:
         raise ConfigurationError(

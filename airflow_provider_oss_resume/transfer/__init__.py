@@ -1,1 +1,1 @@
-"""Move the parts of one object over many connections."""
+"""Send the parts of one object over many connections."""

@@ -1,4 +1,4 @@
-"""Limit the bytes per second of all sender threads together, if wished by the time of day.
+"""Limit the bytes per second of all sender threads together, optionally by the time of day.
 
 A limit is written like rclone's ``--bwlimit``: ``"10M"`` for 10 MiB per second, or a timetable such as
 ``"08:00,512K 19:00,10M 23:00,off"``, in the worker's local time. Clock and time of day are arguments.
@@ -19,6 +19,8 @@ from airflow_provider_oss_resume.exceptions import ConfigurationError
 _RATE = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>[KMG]?)(i?B)?(/s)?", re.IGNORECASE)
 _TIME = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)")
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+# At this rate a block (PACED_BLOCK, 64 KiB) takes a minute, and OSS closes a connection that is silent for longer. Who
+# writes less has most likely forgotten the unit.
 _LEAST = 1024
 _HOW = "write bytes a second such as 10485760 or '10M', or a timetable such as '08:00,512K 23:00,off'"
 
@@ -45,6 +47,7 @@ class Timetable:
 
     def rate_at(self, minute: int) -> float | None:
         """Return the bytes per second at a minute of the day."""
+        # Before the first start the index is -1: the last entry, which applies since the evening before.
         return self.rates[bisect_right(self.starts, minute) - 1]
 
 
@@ -109,6 +112,8 @@ class AllowedRate:
     def now(self) -> float | None:
         """Return bytes per second; ``None`` for no limit."""
         whole = self._timetable.rate_at(self._minute())
+        # Never less than _LEAST, however many processes share it: a block would wait for minutes, and OSS would close
+        # its connection.
         return None if whole is None else max(min(whole, _LEAST), whole / max(1, self._shared_by()))
 
 
@@ -144,8 +149,10 @@ class BandwidthLimiter:
                 self._free_at = now
                 return 0.0
             start = max(self._free_at, now - BURST)
+            # A block waits for those before it and not for its own duration: the first one is sent at once.
             self._free_at = start + count / rate
             if start > now:
+                # The time at which the wait ends, not now: until then the limit is the bottleneck.
                 self._waited_at = start
             return max(0.0, start - now)
 
@@ -166,6 +173,7 @@ class Pacer:
 
     def __call__(self, count: int) -> None:
         """Return when a block of so many bytes may be sent."""
+        # All of them reserve, and the longest wait counts: each limit has to know of every block.
         if (seconds := max(limiter.reserve(count) for limiter in self._limiters)) > 0:
             self._sleep(seconds)
 

@@ -101,6 +101,8 @@ class AdaptiveConcurrency:
         """
         measured = self._measured
         if is_limited:
+            # What was measured so far mixes limited and unlimited time; and a trial proves nothing while the limit sets
+            # the rate.
             self._measured = replace(measured, start=None)
             if self.limit > self.proven:
                 self._set(now, self.proven)
@@ -120,10 +122,12 @@ class AdaptiveConcurrency:
 
     def throttled(self, now: float) -> None:
         """Back off because the service throttles: halve, and add one at a time from now on."""
+        # As long as the number doubles, its last change was a doubling and no answer to throttling.
         if now - self._measured.since < SETTLE and not self._search.doubles:
             return  # other threads report the same throttling
         self._search.note_throttling()
         self._proven_rate = 0.0
+        # Its rate is unknown: the old one was measured before the service throttled.
         self.proven = max(1, self.limit // 2)
         self._set(now, self.proven)
 
@@ -144,6 +148,7 @@ class AdaptiveConcurrency:
             self._try_more(now)
 
     def _judge_more(self, now: float, rate: float) -> None:
+        # 12 % for twice as many, 6 % for half as many more: in proportion to the threads that it costs.
         pays = 1 + PAYS * (self.limit / self.proven - 1)
         if rate >= pays * self._proven_rate:
             self.proven, self._proven_rate = self.limit, rate

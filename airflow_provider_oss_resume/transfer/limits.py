@@ -36,6 +36,7 @@ class ConnectionLimit:
         """
         if not self._is_limited:
             return True
+        # An event for each that waits, so that the order is decided here: a condition cannot let one go first.
         turn = threading.Event()
         with self._lock:
             if self._free:  # nobody waits: release() hands over to those that do
@@ -43,6 +44,7 @@ class ConnectionLimit:
                 return True
             self._waiting.appendleft(turn) if first else self._waiting.append(turn)
         try:
+            # In steps: whoever stops a transfer does not know which of its threads wait here.
             while not turn.wait(TICK):
                 if is_stopped():
                     return self._leave(turn)

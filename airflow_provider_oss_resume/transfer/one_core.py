@@ -66,6 +66,8 @@ class OneCore:
         with self._lock:
             if self._ticks % TICKS == 0:
                 self._move(self._allowed)
+            # One tick after they were free to run anywhere: the first thread is where the scheduler put it, and the
+            # others follow. It has not ended: kept() removes a thread under the same lock before that.
             elif self._ticks % TICKS == 1 and self._ticks > 1 and self._threads:
                 self._move({_core_of(f"/proc/self/task/{self._threads[0]}")})
 

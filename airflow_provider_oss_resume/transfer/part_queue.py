@@ -71,6 +71,7 @@ class PartQueue:
     def take(self, *, may_send: bool) -> tuple[Task, int] | None:
         """Return the next part, or ``None`` when all parts are settled; waits while a part may still come."""
         with self._changed:
+            # Not only while the queues have parts: one that differs comes back, and one that hangs is hedged.
             while not self._stopped and (self._unsettled or self._open):
                 if (taken := self._next(may_send=may_send)) is not None:
                     self._taken[taken[1]] = self._taken.get(taken[1], 0) + 1
@@ -103,6 +104,7 @@ class PartQueue:
 
     def is_settled(self, number: int) -> bool:
         """Return whether a part that was taken is settled, by this or another thread."""
+        # Without the lock: a lookup is one step, and settle() decides in the end.
         return number not in self._taken
 
     def give_up(self, number: int) -> bool:
@@ -123,6 +125,7 @@ class PartQueue:
     def send_instead(self, number: int) -> None:
         """Return a part whose bytes in the bucket differ, to be sent."""
         with self._changed:
+            # No other thread has it: a part to re-hash is never hedged.
             del self._taken[number]
             self._to_send.append(number)
             self._changed.notify_all()  # not notify(): it could wake the thread that only re-hashes

@@ -1,4 +1,4 @@
-"""What a transfer moves, and with what means."""
+"""The parts that a transfer sends, and what it needs for that."""
 
 from __future__ import annotations
 

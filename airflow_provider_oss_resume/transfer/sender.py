@@ -125,6 +125,7 @@ class Sender:
                 return None
             part = self._put(sending)
             crash_point("after_part")
+            # Both threads may get a reply. Only the first one counts, or the part would be settled twice.
             return part if parts.settle(number) else None
         except OSSResumeError as error:
             # The faster thread cuts this connection: that error is not one of the upload.
@@ -143,6 +144,8 @@ class Sender:
         for sender in self._context.senders:
             sending = sender.sending
             if sending is not None and sending.number == number:
+                # The client of that sending and not of the sender, which may send its next part by now, with another
+                # client.
                 sending.client.cancel()
 
     def _put(self, sending: Sending) -> Part:
@@ -167,6 +170,7 @@ class Sender:
 
         Other clients treat the error as a failure and retry forever (orzogc/fake115uploader#76).
         """
+        # Without a CRC-64: the error names the ETag only, so the MD5 is compared.
         held = Part(number, len(body), strip_etag(error.details.extra.get("PartEtag", "")))
         body.crc64, same = self._rehash(number, held)
         if not same:

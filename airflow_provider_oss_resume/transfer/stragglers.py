@@ -18,6 +18,7 @@ LEAST = 5.0
 """Seconds before which no part is a straggler: a second sending costs as much as it may save."""
 
 TIMES_USUAL = 2.0
+# Half the send_timeout: where a sender is idle, the part is on a second connection before the first is given up.
 STALLED = 15.0
 """Seconds in which a stalled connection took no block."""
 
@@ -50,10 +51,12 @@ class StragglerDetector:
 
     def stragglers(self, now: float, in_flight: Iterable[Sending]) -> list[int]:
         """Return the part numbers of the stragglers among the parts in flight."""
+        # As long as no part has arrived, nothing is usual, and only a stalled connection counts.
         usual = statistics.median(self._durations) if self._durations else float("inf")
         return [sending.number for sending in in_flight if _is_straggler(now, sending, usual)]
 
 
 def _is_straggler(now: float, sending: Sending, usual: float) -> bool:
     too_long = now - sending.started_at > max(LEAST, TIMES_USUAL * usual)
+    # moved_at is 0 before the first block.
     return too_long or now - max(sending.started_at, sending.body.moved_at) > STALLED

@@ -1,4 +1,4 @@
-"""Move parts: sender threads send and re-hash, the calling thread waits.
+"""Send parts: sender threads send and re-hash, the calling thread waits.
 
 The calling thread is Airflow's main thread, where signals and timeouts arrive. It only waits in short steps and calls
 ``tick``. Sender threads report to it through one queue. After the first failure no more parts are handed out; parts in
@@ -119,6 +119,7 @@ class Transfer:
         self._adapt()
         if wait:
             self._wake.wait(TICK)
+        # Before the events are handled: one that comes meanwhile ends the next wait.
         self._wake.clear()
         self._handle_events()
 
@@ -132,6 +133,7 @@ class Transfer:
                 self._on_event(event)
 
     def _start(self, run: Callable[[], None]) -> None:
+        # Daemon: a thread that hangs in a connect must not keep the process of a stopped task alive.
         thread = threading.Thread(target=self._run_sender, args=(run,), name="oss-resume-part", daemon=True)
         self._threads.append(thread)  # before it starts: an interrupt may arrive right after the start
         thread.start()
@@ -158,6 +160,7 @@ class Transfer:
 
     def _add_sender(self) -> None:
         sender = Sender(self._context)
+        # Before it starts: the thread that is faster with a hedged part looks here for others to cut.
         self._senders.append(sender)
         try:
             self._start(sender.send_parts)
@@ -175,6 +178,7 @@ class Transfer:
 
     def _note_failure(self, error: BaseException) -> None:
         if isinstance(error, ThrottledError):
+            # A flag: this runs on a sender thread, and the concurrency belongs to the calling thread.
             self._throttled = True
 
     def _report(self, event: PartEvent) -> None:
@@ -195,6 +199,7 @@ class Transfer:
         """End all threads, and handle the events of parts that still arrived."""
         self._queue.stop()
         try:
+            # If nothing is left, only the slower sender of a hedged part may still run, and it is being cut.
             self._join(grace if self._left else lambda: HEDGE_TIMEOUT)
         finally:  # a second interrupt leaves no thread running either
             if self._left and any(thread.is_alive() for thread in self._threads):
@@ -226,6 +231,7 @@ class Transfer:
                 run()
         except BaseException as error:  # noqa: BLE001 - raised again on the calling thread
             self._queue.stop()
+            # After stop(): until the calling thread wakes up, no sender may take another part.
             self._events.put(error)
         finally:
             self._wake.set()

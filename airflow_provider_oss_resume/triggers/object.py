@@ -67,8 +67,8 @@ class OSSObjectTrigger(BaseTrigger):
         except OSSResumeError as error:
             if error.permanent:
                 raise
-            log.warning("OSS did not answer, trying again: %s", error)
-            return [], ["an answer of OSS"]
+            log.warning("no reply from OSS, trying again: %s", error)
+            return [], ["a reply from OSS"]
 
     def _check(self, hook: Any) -> tuple[list[str], list[str]]:
         from airflow_provider_oss_resume.object_io.expectation import from_values, still_missing

@@ -92,5 +92,6 @@ def guess_content_type(key: str) -> str:
 
 @lru_cache(maxsize=1)
 def _python_types() -> dict[str, str]:
+    # An instance and not the module's functions, which read /etc/mime.types of this worker.
     common, standard = mimetypes.MimeTypes().types_map
     return {**common, **standard}

@@ -1,4 +1,4 @@
-"""Leave an object that exists, as ``if_exists`` says."""
+"""Keep an object that exists, if ``if_exists`` says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do where the object exists already.
+"""What to do if the object exists already.
 
 An object is the same as a source if it has the source's size and CRC-64. For an object of one PutObject the ETag is the
 MD5 of its bytes (oss-protocol.md section 1.4), so a listing is enough to compare it.
@@ -57,6 +57,7 @@ def checksums(source: OpenSource, size: int) -> tuple[str, int]:
 
 def is_same(source: OpenSource, size: int, found: ObjectInfo) -> bool:
     """Return whether an object has size and CRC-64 of the source; reads the source where the sizes agree."""
+    # Size first: the source is read only where the CRC-64 can still be equal.
     if found.size != size or found.crc64 is None:
         return False
     return checksum(source, PartPlan(size, max(1, size)), new_buffer(size), lambda: None) == found.crc64

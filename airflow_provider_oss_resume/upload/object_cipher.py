@@ -49,6 +49,7 @@ def cipher_for(master: MasterKey, checkpoint: Checkpoint | None) -> ObjectCipher
         try:
             return ObjectCipher(unwrap(wrapped, [master]), wrapped)
         except ConfigurationError as error:
+            # The key in the decision then differs from the checkpoint's, which aborts the old upload.
             log.warning("the data key of the upload cannot be unwrapped, so the upload cannot be resumed: %s", error)
     content = ContentKey.new()
     return ObjectCipher(content, content.wrapped_by(master))

@@ -49,6 +49,7 @@ _PLACES: dict[str, frozenset[str]] = {
     "x-oss-tagging": _OBJECT,
     "x-oss-traffic-limit": frozenset({PUT, PART}),
 }
+# From the caller they would contradict the request, or be signed with another value than is sent.
 _OURS_TO_SET = frozenset("authorization content-length content-md5 date host transfer-encoding".split())
 _OPTIONS = {
     "x-oss-object-acl": "acl",
@@ -104,7 +105,7 @@ class ObjectOptions:
         if self.traffic_limit is not None:
             require_traffic_limit(self.traffic_limit)
         if not isinstance(self.replace, bool):
-            raise ConfigurationError(f"replace is {self.replace!r:.60}: must be True or False")
+            raise ConfigurationError(f"replace is {self.replace!r:.60}: it must be True or False")
         require_tags(self.tags)
         if self.callback is not None:
             require_callback(self.callback)
@@ -128,6 +129,7 @@ class ObjectOptions:
         """
         asked = {name.lower() for name in self.headers} | ({"content-type"} if self.content_type else set())
         fixed = self.headers_for(INITIATE, key).items()
+        # Sorted: the order in which headers are given does not make another object.
         text = json.dumps(sorted((name, value) for name, value in fixed if name != "content-type" or name in asked))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -146,6 +148,7 @@ class ObjectOptions:
         return {
             **{header: getattr(self, option) for header, option in _OPTIONS.items()},
             "content-type": self.content_type,
+            # quote() and not urlencode(), which writes a blank as +, a character that tags may have.
             "x-oss-tagging": "&".join(f"{quote(name)}={quote(value)}" for name, value in self.tags.items()),
             "x-oss-callback": _base64_json(self.callback),
             "x-oss-callback-var": _base64_json(self.callback_vars),

@@ -44,10 +44,10 @@ _CALLBACK_TYPES = ("application/x-www-form-urlencoded", "application/json")
 def require_texts(name: str, values: object) -> None:
     """Refuse values that do not map strings to strings, such as a template that rendered to one string."""
     if not isinstance(values, Mapping):
-        raise ConfigurationError(f"{name} is {values!r:.60}: must be a mapping of strings to strings")
+        raise ConfigurationError(f"{name} is {values!r:.60}: it must be a mapping of strings to strings")
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise ConfigurationError(f"{name} has {key!r:.60} of type {type(value).__name__}: must be a string")
+            raise ConfigurationError(f"{name} has {key!r:.60} of type {type(value).__name__}: it must be a string")
         if _CONTROL_CHARACTER.search(value):
             raise ConfigurationError(f"{name} {key!r:.60} holds a control character: remove line ends and tabs")
         if not _is_unicode(key + value):
@@ -100,6 +100,7 @@ def require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 def require_traffic_limit(limit: object) -> None:
     """Refuse a limit that is out of the bounds of OSS."""
+    # The lower bound of the newer documents: a service with the older one (819,200) refuses the first request.
     legal = isinstance(limit, int) and _MIN_TRAFFIC_LIMIT <= limit <= _MAX_TRAFFIC_LIMIT
     if not legal:
         raise ConfigurationError(
@@ -164,13 +165,14 @@ def require_callback_vars(variables: object) -> None:
                 f"illegal callback variable {name!r}: it must start with 'x:' and be in lower case"
             )
         if not isinstance(value, str):
-            raise ConfigurationError(f"callback variable {name!r} is of type {type(value).__name__}: must be a string")
+            raise ConfigurationError(f"callback variable {name!r} has type {type(value).__name__}: it must be a string")
 
 
 def _require_json(name: str, value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise ConfigurationError(f"{name} is {value!r:.60}: give a mapping")
     try:
+        # NaN is no JSON, and OSS would refuse the callback with the request that completes the object.
         length = len(json.dumps(dict(value), allow_nan=False))
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{name} cannot be written as JSON ({error}): use strings and numbers") from None
@@ -180,6 +182,7 @@ def _require_json(name: str, value: object) -> Mapping[str, Any]:
 
 
 def _read_limit(text: str) -> None:
+    # At most nine digits: int() of a text of thousands raises ValueError, or takes long.
     require_traffic_limit(int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text)
 
 

@@ -61,6 +61,7 @@ class Connection:
             self.client.check_cancelled()
             return False
 
+        # Never False here: is_stopped() raises instead.
         self.limit.acquire(is_stopped, first=True)
         try:
             return call()
@@ -210,6 +211,7 @@ class RunContext:
 
     def with_cipher(self, cipher: ObjectCipher) -> RunContext:
         """Return this context with its source encrypted by a cipher."""
+        # Never twice encrypted: a restart gives the same source another key.
         plain = self.source.plain if isinstance(self.source, EncryptedSource) else self.source
         source = EncryptedSource(plain, cipher.content)
         target = replace(self.target, wrapped_key=cipher.wrapped.key, fingerprint=source.fingerprint)

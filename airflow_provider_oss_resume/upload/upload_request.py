@@ -97,6 +97,7 @@ class UploadRequest:
         if self.master_key is not None:
             self._require_encryptable()
         self._apply_if_exists()
+        # Either says so: the request of a path, or a LocalFile that was made with check_times=False.
         if not (self.check_times and getattr(self.source, "check_times", True)):
             self._require_comparable()
         require_between("max_concurrency", self.max_concurrency, 1, MAX_CONCURRENCY)
@@ -104,7 +105,7 @@ class UploadRequest:
         if self.bandwidth_limit is not None:
             parse_timetable(self.bandwidth_limit)
         if not self.source:
-            raise ConfigurationError("source is empty: must be the path of the file to upload")
+            raise ConfigurationError("source is empty: it must be the path of the file to upload")
         if (
             self.as_stream() is None
             and not isinstance(self.source, (str, os.PathLike))
@@ -124,7 +125,7 @@ class UploadRequest:
     def _require_encryptable(self) -> None:
         if not all(hasattr(self.master_key, name) for name in ("wrap", "unwrap", "wrap_algorithm", "description")):
             kind = type(self.master_key).__name__  # the value is not shown: it may be the key itself
-            raise ConfigurationError(f"master_key is a {kind}: must be an RSAMasterKey or a KMSMasterKey")
+            raise ConfigurationError(f"master_key is a {kind}: it must be an RSAMasterKey or a KMSMasterKey")
         if self.part_size and self.part_size % 16:
             raise ConfigurationError(f"part_size {self.part_size} must be a multiple of 16 for client-side encryption")
         if self.upload_id:
@@ -223,14 +224,15 @@ class UploadResult:
 def _require_kinds(request: UploadRequest) -> None:
     for name in ("sequential", "verify_resume", "check_times", "adopt_uploads", "callback_required"):
         if not isinstance(getattr(request, name), bool):  # the string "False" is true
-            raise ConfigurationError(f"{name} is {getattr(request, name)!r}: must be True or False")
+            raise ConfigurationError(f"{name} is {getattr(request, name)!r}: it must be True or False")
     if not isinstance(request.upload_id, (str, type(None))):
-        raise ConfigurationError(f"upload_id is {request.upload_id!r:.60}: must be a string")
+        raise ConfigurationError(f"upload_id is {request.upload_id!r:.60}: it must be a string")
     if not isinstance(request.options, ObjectOptions):
-        raise ConfigurationError(f"options is {request.options!r:.60}: must be ObjectOptions(...)")
+        raise ConfigurationError(f"options is {request.options!r:.60}: it must be ObjectOptions(...)")
 
 
 def require_between(name: str, value: object, least: int, most: int) -> None:
     """Raise :class:`ConfigurationError` unless a value is a whole number within bounds."""
+    # True is an int: max_concurrency=True would be one part at a time.
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigurationError(f"{name} is {value!r}: must be a whole number from {least} to {most}")
+        raise ConfigurationError(f"{name} is {value!r}: it must be a whole number from {least} to {most}")

@@ -88,6 +88,7 @@ class UploadRun:
         # With a checkpoint the object may be that of this upload, completed by an earlier try: the decision finds out.
         if checkpoint is None and (existing := self._existing()) is not None:
             return existing
+        # An earlier try may have sent anything with that key, also what no record and no listing shows.
         self._so_far.key_is_used = bool(checkpoint and checkpoint.wrapped_key)
         self._context = self._context.encrypted(checkpoint)
         try:
@@ -115,6 +116,7 @@ class UploadRun:
     def _decide_after(self, error: ServiceError, tracker: PartTracker) -> Callable[[], Decision]:
         """Return how to decide anew when an error shows that the upload is not what it was taken for."""
         known, kind = tracker.checkpoint(), foreign_upload_of(error, adopted=tracker.is_adopted)
+        # Bounded: two tries that abort each other's upload would otherwise go on for ever.
         if not self._new_decisions or not (kind or isinstance(error, NoSuchUploadError)):
             raise error
         self._new_decisions -= 1
@@ -123,7 +125,7 @@ class UploadRun:
             return lambda: self._continue_sequentially(known)
         if kind is ForeignUpload.SEQUENTIAL_WITH_OTHER_BYTES:
             part = f"part {error.details.extra.get('PartNumber', '?')}"
-            why = f"it is sequential and holds other bytes than the source as {part}"
+            why = f"it is sequential, and its {part} has other bytes than the source"
             return self._start_instead(error, tracker, why)
         if kind is ForeignUpload.ENCRYPTED:
             why = "it is encrypted by its client, and only that client has the key"
@@ -215,6 +217,7 @@ class UploadRun:
         self._is_gone = False
         upload = self._upload = UploadInProgress.of(self._context, decision)
         tracker = upload.tracker
+        # One count for the whole try: what it sent to an upload that is gone was sent all the same.
         tracker.sent = self._so_far.sent
         if decision.action is Action.ADOPT:
             self._so_far.adopted = tracker.upload_id

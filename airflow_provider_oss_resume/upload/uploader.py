@@ -1,4 +1,4 @@
-"""The front door of the engine."""
+"""The class that uploads one source; the public interface of the engine."""
 
 from __future__ import annotations
 
@@ -103,6 +103,7 @@ class Uploader:
             target = self.target(request, opened.fingerprint)
             try:
                 return UploadRun(RunContext(request, target, opened, source.uri, resources)).run()
+            # Outside of the run, which has aborted its upload by now: the object of the other writer may be the same.
             except AlreadyExistsError as error:
                 return result_of_conflict(self._client, request, opened, error)
 
@@ -137,6 +138,7 @@ class Uploader:
         :param shared_by: returns how many processes share the limit at present.
         """
         owner, meter = this_process(self._owner), ByteMeter()
+        # Nobody to tell and nothing to stop: then each call is made on this thread, which small files notice.
         is_watched = any(wanted is not None for wanted in (cancel, self._watch, self._progress, self._store))
         reporter = ProgressReporter(meter, self._progress)
         with closing(self._writer(owner)) as writer, self._client.fork() as client:

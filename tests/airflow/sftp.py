@@ -1,4 +1,4 @@
-"""A real SFTP server (asyncssh) in a process of its own: ``python -m tests.airflow.sftp FOLDER PASSWORD``."""
+"""A real SFTP server (asyncssh) in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,19 +10,41 @@ import sys
 from itertools import count
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
 
 CONN_ID = "sftp_exports"
 SECRET = "hush-hush"
 
 
+def new_key() -> str:
+    """Return a private key as the text that a connection holds."""
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 class SFTPServer:
-    """A folder behind SFTP."""
+    """A folder behind SFTP.
+
+    :ivar private_key: opens it, in place of the password.
+    :ivar other_key: does not.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._times = count(1_700_000_000)
-        command = [sys.executable, "-W", "ignore", "-m", "tests.airflow.sftp", str(folder), SECRET]
+        self.private_key, self.other_key = new_key(), new_key()
+        public = load_pem_private_key(self.private_key.encode(), None).public_key()
+        allowed = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        command = [sys.executable, "-W", "ignore", "-m", "tests.airflow.sftp", str(folder), SECRET, allowed]
         self._process = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self._port = int(self._process.stdout.readline())
@@ -53,7 +75,7 @@ class SFTPServer:
         self._process.communicate()  # closes the pipe too
 
 
-async def _serve(folder: str, password: str) -> None:
+async def _serve(folder: str, password: str, public_key: str) -> None:
     import asyncssh
 
     class OneUser(asyncssh.SSHServer):
@@ -62,6 +84,12 @@ async def _serve(folder: str, password: str) -> None:
 
         def validate_password(self, username: str, password_given: str) -> bool:
             return password_given == password
+
+        def public_key_auth_supported(self) -> bool:
+            return True
+
+        def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+            return key == asyncssh.import_public_key(public_key)
 
     server = await asyncssh.listen(
         "127.0.0.1",
@@ -75,4 +103,4 @@ async def _serve(folder: str, password: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(*sys.argv[1:3]))
+    asyncio.run(_serve(*sys.argv[1:4]))

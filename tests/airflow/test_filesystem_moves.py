@@ -63,7 +63,7 @@ def test_a_move_onto_itself_under_another_spelling_keeps_everything(fs: Any, roo
 
 def test_a_move_that_would_write_over_files_it_moves_is_refused(fs: Any, root: str) -> None:
     fill(fs, f"{root}/d", "x", "d/x")
-    with pytest.raises(ValueError, match=r"would be written over"):
+    with pytest.raises(ValueError, match=r"would be overwritten"):
         fs.mv([f"{root}/d/x", f"{root}/d/d/x"], [f"{root}/d/d/x", f"{root}/d/x"])
     assert under(fs, f"{root}/d") == {"x": b"x", "d/x": b"d/x"}
 
@@ -176,7 +176,7 @@ def test_modes_that_do_not_exist(fs: Any, root: str) -> None:
         with pytest.raises(ValueError, match="invalid mode"):
             fs.open(f"{root}/a", mode)
     for mode in ("rb+", "w+", "a"):
-        with pytest.raises(NotImplementedError, match="changes none in place"):
+        with pytest.raises(NotImplementedError, match="appended to or changed in place"):
             fs.open(f"{root}/a", mode)
 
 
@@ -187,7 +187,7 @@ def test_modes_that_do_not_exist(fs: Any, root: str) -> None:
 def test_a_folder_is_not_synced_with_one_inside_of_it(fs: Any, root: str, source: str, target: str) -> None:
     fill(fs, root, "s/1", "s/in/1", "s/in/in/2")
     before = under(fs, root)
-    with pytest.raises(ValueError, match="inside of"):
+    with pytest.raises(ValueError, match="neither inside the other"):
         fs.sync(f"{root}/{source}", f"oss://my_oss@{root}/{target}", delete=True)
     assert under(fs, root) == before
     assert fs.sync(f"{root}/s", f"{root}/s", delete=True) == []

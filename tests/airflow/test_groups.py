@@ -231,7 +231,7 @@ def test_a_group_is_a_task_group() -> None:
         ({"workers": 2, "shards": 5000}, "maps a task at most 1024 times"),
         ({"workers": 2, "on_failure": "ignore"}, "on_failure is 'ignore': write 'keep' or 'abort'"),
         ({"workers": 2, "task_id": "x"}, "task_id"),
-        ({"workers": 2, "max_active_tis_per_dagrun": 0}, "max_active_tis_per_dagrun is 0: must be a whole number"),
+        ({"workers": 2, "max_active_tis_per_dagrun": 0}, "max_active_tis_per_dagrun is 0: it must be a whole number"),
         ({"workers": 2, "checkpoint_store": "xcom"}, "each task of a group needs a store of its own"),
         ({"workers": 2, "delete_upload_on_kill": True}, "use on_failure='abort' of the group"),
     ],

@@ -66,7 +66,7 @@ def test_a_killed_download_resumes(cases: Cases, oss: DevServer, tmp_path: Path)
     assert (run.states, run.tries) == (["success"], 2)
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(body).digest()
     assert list(tmp_path.iterdir()) == [path]
-    assert run.said("resuming the download of oss://examplebucket/down/killed.bin") == 1
+    assert run.said("resume: oss://examplebucket/down/killed.bin") == 1
     assert ranges(run) <= PARTS + 8
 
 

@@ -38,7 +38,7 @@ def refused(cases: Cases, source: bucket.SourceFile, said: str, **conf: object) 
 def test_no_source(cases: Cases) -> None:
     run = cases.run("from_conf", bucket.SourceFile(Path("/nowhere"), "k"), source="")
     assert (run.states, run.tries, run.requests) == (["failed"], 1, [])
-    assert "source is empty: must be the path of the file to upload" in run.output
+    assert "source is empty: it must be the path of the file to upload" in run.output
 
 
 def test_a_device(cases: Cases) -> None:
@@ -77,10 +77,10 @@ ARGUMENTS: dict[str, tuple[dict[str, object], str]] = {
     "part size below": ({"part_size": 102399}, "part_size 102399 is out of bounds: OSS accepts 102400 (100 KiB)"),
     "part size above": ({"part_size": 5 * GIB + 1}, "part_size 5368709121 is out of bounds"),
     "part size no number": ({"part_size": "8 XiB"}, "part_size is '8 XiB': it must be a number of bytes"),
-    "no threads": ({"max_concurrency": 0}, "max_concurrency is 0: must be a whole number from 1 to 256"),
+    "no threads": ({"max_concurrency": 0}, "max_concurrency is 0: it must be a whole number from 1 to 256"),
     "threshold": (
         {"multipart_threshold": "5368709121"},
-        "multipart_threshold is 5368709121: must be",
+        "multipart_threshold is 5368709121: it must be",
     ),
     "acl": ({"acl": "public"}, "unknown acl 'public': use one of default, private, public-read, public-read-write"),
     "storage class": ({"storage_class": "Glacier"}, "unknown storage_class 'Glacier': use one of Standard, IA"),

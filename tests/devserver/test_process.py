@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_oss_resume.devserver import DevServer
+from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
 from tests.devserver.wire import Wire
 
 COMMAND = [sys.executable, "-m", "airflow_provider_oss_resume.devserver"]
@@ -156,3 +156,13 @@ def _wait_until_gone(pid: int) -> None:
             return
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_proxy_of_the_environment_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with DevServer(tmp_path, buckets=("examplebucket",)) as server:
+        assert server.requests() == []
+        server.plan(FaultRule(FaultKind.REPLY, "GetObject"))
+        server.clear_faults()

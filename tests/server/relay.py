@@ -22,7 +22,7 @@ class Relay(TCPServer):
     def __init__(self, port: int, *, cut_after: int | None = None, flips: int = 0, flip_at: int = 50_000) -> None:
         super().__init__(self._relay)
         self._target = port
-        self._cut_after = cut_after
+        self.cut_after = cut_after
         self._flips = flips
         self._flip_at = flip_at
 
@@ -35,8 +35,8 @@ class Relay(TCPServer):
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         sent = 0
         while block := server.recv(BLOCK):
-            if self._cut_after is not None and sent + len(block) > self._cut_after:
-                client.sendall(block[: self._cut_after - sent])
+            if self.cut_after is not None and sent + len(block) > self.cut_after:
+                client.sendall(block[: max(0, self.cut_after - sent)])
                 return
             if self._flips and sent <= self._flip_at < sent + len(block):
                 self._flips -= 1

@@ -44,6 +44,12 @@ class TCPServer:
         self._threads[0].start()
         return self
 
+    def cut(self) -> None:
+        """Cut all connections; new ones are accepted."""
+        for one in tuple(self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -186,7 +186,7 @@ class TestClock:
             client.fork().put_object(BUCKET, "forked", b"x")
             statuses = [record.status for record in server.requests()]
         assert statuses == [403, 200, 200, 200, 200]
-        assert "corrected, retrying" in caplog.text
+        assert "the cause is corrected, retrying" in caplog.text
 
     def test_skew_as_v4_reports_it_in_some_regions(self, server: DevServer, client: OSSClient, key: str) -> None:
         message = "Invalid signing date in Authorization header."

@@ -133,7 +133,9 @@ def test_a_lost_file_of_the_pair_starts_the_download_again(target: Target, lost:
     assert result.parts_reused == 0
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"sha256": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"sha256": 1}', "\x00", "[" * 100_000], ids=lambda it: it[:9]
+)
 def test_a_damaged_checkpoint_starts_the_download_again(target: Target, text: str) -> None:
     body = target.put()
     target.fail_after(3)
@@ -308,7 +310,8 @@ def test_the_log_says_what_is_kept(target: Target, caplog: pytest.LogCaptureFixt
     target.fail_after(3)
     caplog.set_level(logging.INFO)
     target.download()
-    assert f"resuming the download of oss://{BUCKET}/{target.key} to {target.path}: 3 of {PARTS} parts" in caplog.text
+    assert f"resume: oss://{BUCKET}/{target.key} to {target.path}, 3 of {PARTS} parts are kept" in caplog.text
+    assert f"done: {target.path}, " in caplog.text
 
 
 class NoRoom(PartFile):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -301,6 +302,20 @@ def test_an_encrypted_upload_adopts_none(encrypted: Scene, wire: Recorder, maste
     for upload_id in (own, plain):
         encrypted.client.abort_multipart_upload(BUCKET, encrypted.key, upload_id)
     assert_stored(encrypted, master)
+
+
+def test_an_unreadable_checkpoint_is_reported_once(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    """A second line said that it is not JSON."""
+    kept = MemoryStore()
+    scene.store = EncryptedStore(kept, [Fernet.generate_key().decode()])
+    scene.stop_after(3)
+    scene.store = EncryptedStore(kept, [Fernet.generate_key().decode()])
+    with caplog.at_level(logging.WARNING):
+        scene.assert_done(scene.upload())
+    assert [one.getMessage() for one in caplog.records if "continuing without it" in one.getMessage()] == [
+        "the checkpoint cannot be decrypted with the configured keys; continuing without it"
+    ]
+    assert kept.text is None
 
 
 def test_an_unreadable_checkpoint_of_a_small_file_is_deleted(scene: Scene) -> None:

@@ -148,7 +148,7 @@ class TestProxies:
     ) -> None:
         network = NetworkSettings(proxies={scheme: guarded.url.replace("//", "//a-user:hidden@")})
         client = make_client(f"{scheme}://oss-cn-hangzhou.aliyuncs.com", network=network, retry=TWICE)
-        with pytest.raises(UnexpectedReplyError, match=r"HTTP407.* The proxy wants a name and password") as caught:
+        with pytest.raises(UnexpectedReplyError, match=r"HTTP407.* The proxy requires a name and password") as caught:
             client.list_buckets()
         assert caught.value.permanent
         assert guarded.connections == 1  # not retried

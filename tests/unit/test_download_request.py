@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,35 +35,27 @@ def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_another_download_makes_meanwhile_is_no_device(tmp_path: Path) -> None:
-    folder, found = tmp_path / "folder", set[str]()
-    with appearing_and_vanishing(folder) as looks:
-        for number in range(10_000):
+    folder = tmp_path / "folder"
+    with appearing_and_vanishing(folder):
+        found = {path_of(folder) for _ in range(20_000)}
+        while len(found) < 2:  # the other thread may not have run yet
             found.add(path_of(folder))
-            looks.append(number)
     assert found == {str(folder), f"{folder}/b.csv"}
 
 
 @contextmanager
-def appearing_and_vanishing(folder: Path) -> Iterator[list[int]]:
-    """Make and remove a folder, each once a whole look has seen it so; the caller notes its looks."""
-    looks, is_over = list[int](), threading.Event()
-
-    def wait_for_look() -> None:
-        enough = len(looks) + 2  # the first one may have begun before
-        while len(looks) < enough and not is_over.is_set():
-            time.sleep(0)
+def appearing_and_vanishing(folder: Path) -> Iterator[None]:
+    is_over = threading.Event()
 
     def flip() -> None:
         while not is_over.is_set():
             folder.mkdir()
-            wait_for_look()
             folder.rmdir()
-            wait_for_look()
 
     thread = threading.Thread(target=flip)
     thread.start()
     try:
-        yield looks
+        yield
     finally:
         is_over.set()
         thread.join()

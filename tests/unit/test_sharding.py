@@ -46,7 +46,7 @@ def test_shards_are_as_many_as_allowed(sharding: Sharding, units: int, count: in
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"workers": 0}, "workers is 0: must be a whole number from 1"),
+        ({"workers": 0}, "workers is 0: it must be a whole number from 1"),
         ({"workers": True}, "workers is True"),
         ({"workers": 2, "shards": 0}, "shards is 0"),
         ({"workers": 2, "shards": 2000}, "at most 1024 times.*max_map_length"),

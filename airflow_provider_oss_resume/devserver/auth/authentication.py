@@ -97,6 +97,7 @@ class Authenticator:
 
     def _temporary(self, claim: SignatureClaim, token: str) -> TemporaryCredentials | None:
         """Return the temporary credentials in use, or None for the server's own."""
+        # OSS does not know a temporary access key id that comes without its token.
         temporary = self._issuer.find(claim.access_key_id) if token else None
         if temporary is None and claim.access_key_id != self._settings.key.access_key_id:
             message = "The OSS Access Key Id you provided does not exist in our records."

@@ -41,6 +41,7 @@ class CredentialsIssuer:
     def issue(self, seconds: float) -> TemporaryCredentials:
         """Return new credentials; they expire at a whole second, as the real ones do."""
         lifetime = timedelta(seconds=seconds if self.lifetime is None else self.lifetime)
+        # Rounded up, so that no token ends before its lifetime.
         expires_at = (self._now() + lifetime + timedelta(seconds=1)).replace(microsecond=0)
         issued = TemporaryCredentials(
             f"STS.{secrets.token_hex(10)}",

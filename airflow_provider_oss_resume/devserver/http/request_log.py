@@ -94,6 +94,7 @@ class RequestLog:
 
     def clear(self) -> None:
         """Delete all records."""
+        # The file is open for appending, so the next record is written at its start.
         self._file.truncate(0)
         self._count = 0
 

@@ -14,6 +14,7 @@ from airflow_provider_oss_resume.devserver.numbers import whole
 _NAME = "x-oss-traffic-limit"
 _STEP = 0.05  # seconds between two blocks of a slowed reply
 _DELAY = "x-oss-qos-delay-time"
+# 30 KiB/s and 100 MiB/s in bits, as OSS documents them.
 _LOWEST, _HIGHEST = 245_760, 838_860_800
 
 

@@ -1,1 +1,1 @@
-"""The operations of OSS. What they have in common: a ``Call`` goes in, a ``Reply`` comes out."""
+"""The operations of OSS. Each takes a ``Call`` and returns a ``Reply``."""

@@ -97,6 +97,7 @@ def common_prefixes(request: OSSRequest, prefixes: Sequence[str]) -> Pairs:
 
 def _entries(fetch: Fetch[Row], selection: Selection) -> Iterator[Row | str]:
     cursor: Cursor | None = selection.start()
+    # With a delimiter, a common prefix ends the batch, and the rows after it were read for nothing.
     batch_size = 64 if selection.delimiter else selection.limit + 1
     while cursor is not None:
         rows = fetch(cursor, batch_size)

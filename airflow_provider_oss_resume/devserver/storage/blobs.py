@@ -98,6 +98,7 @@ class BlobStore:
         name = uuid4().hex
         target = self.path(name)
         target.parent.mkdir(exist_ok=True)
+        # A hard link, so that each object deletes its own name of the file, and the last one the bytes.
         os.link(self.path(blob), target)
         return name
 
@@ -118,6 +119,7 @@ class BlobStore:
     def delete(self, blobs: Iterable[str]) -> None:
         """Delete blobs that no row refers to."""
         for blob in blobs:
+            # A Counter: an entry that does not exist counts 0, and its deletion is no error.
             if self._readers[blob] > 0:
                 self._pending_deletion.add(blob)
             else:

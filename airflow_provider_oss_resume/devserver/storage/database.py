@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS parts (
 
 def open_database(path: Path) -> sqlite3.Connection:
     """Open the database, or create it."""
+    # Each statement commits by itself unless transaction() has begun one: sqlite3 would begin its own otherwise.
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = OFF")

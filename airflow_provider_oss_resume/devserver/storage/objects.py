@@ -47,6 +47,7 @@ class Objects:
 
     def put_in_transaction(self, record: ObjectRecord, blobs: Iterable[BlobRef]) -> list[str]:
         """Do the same as ``put`` inside the caller's transaction."""
+        # The files are deleted by the caller, after the commit: a rollback could not bring them back.
         freed = self._remove(record.bucket, record.key)
         identifier = self._insert(record)
         rows = ((identifier, position, ref.blob, ref.size) for position, ref in enumerate(blobs))

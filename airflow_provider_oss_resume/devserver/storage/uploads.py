@@ -68,6 +68,7 @@ class Uploads:
         query = "SELECT coalesce(max(number), 0) FROM parts WHERE upload = ?"
         return int(self.database.execute(query, (upload_id,)).fetchone()[0])
 
+    # SQLite takes a negative limit as none.
     def parts(self, upload_id: str, after: int = 0, limit: int = -1) -> list[PartRecord]:
         """Return the parts after a number, in order."""
         query = _SELECT_PARTS + "WHERE upload = ? AND number > ? ORDER BY number LIMIT ?"

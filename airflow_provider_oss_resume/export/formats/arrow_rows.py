@@ -1,4 +1,4 @@
-"""Read the rows of a part into columns by pyarrow, which is faster than any driver makes Python values."""
+"""Read the rows of a part into columns by pyarrow, which is faster than Python values from any driver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a part becomes before it is sent: compressed, and never too small; pure."""
+"""Compress a part before it is sent, and keep it at least as large as OSS requires; pure."""
 
 from __future__ import annotations
 

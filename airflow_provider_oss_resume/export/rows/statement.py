@@ -1,4 +1,4 @@
-"""Check that a text is one query, and strip what may not stand inside parentheses; pure."""
+"""Check that a text is one query, and remove what is not allowed inside parentheses; pure."""
 
 from __future__ import annotations
 

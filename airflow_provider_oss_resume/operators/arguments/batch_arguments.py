@@ -65,8 +65,11 @@ def _manifest_key(task: ResumableUploadOperator, bucket: str) -> str | None:
     return resolve_destination(given, bucket, "")[1] if given else None
 
 
-def if_empty_of(task: ResumableUploadOperator) -> str:
-    """Return what to do with an empty selection."""
+def if_empty_of(task: Any) -> str:
+    """Return what to do with an empty selection.
+
+    :param task: any operator with ``if_empty``.
+    """
     value = text("if_empty", task.if_empty) or "fail"
     if value not in IF_EMPTY:
         raise ConfigurationError(f"if_empty is {value!r:.60}: write 'fail', 'skip' or 'succeed'")

@@ -21,6 +21,8 @@ StreamFunction = Callable[..., Iterable[bytes] | IO[bytes]]
 _NOT_GIVEN = ("", "None")
 _BOOLEANS = {"true": True, "false": False}
 _SIZE = re.compile(r"\s*(\d+)\s*(?:([KMG])(?:i?B)?)?\s*", re.IGNORECASE)
+_LIST_AS_TEXT = re.compile(r"""\s*(\[\s*\]|[\[(]\s*(['"]).*\2\s*,?\s*[\])])\s*""", re.DOTALL)
+"""What a template makes of a list of strings. As a key it would be deleted or waited for in vain."""
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -101,7 +103,7 @@ def renderable(source: object) -> Any:
     """
     if isinstance(source, (list, tuple)):
         return [renderable(one) for one in source]
-    if isinstance(source, os.PathLike):
+    if isinstance(source, os.PathLike) and not hasattr(source, "fs"):  # an ObjectStoragePath of Airflow 2 warns
         return os.fspath(source)
     return str(source) if is_path(source) and not isinstance(source, str) else source
 
@@ -141,9 +143,14 @@ def keys_of(name: str, value: object) -> list[str]:
     :raises ConfigurationError: there is none, or one is empty or no string.
     """
     items: list[Any] = []
+    if isinstance(value, str) and _LIST_AS_TEXT.fullmatch(value):
+        raise ConfigurationError(
+            f"{name} is the text {value!r:.60} of a list: give the output of the task itself (task.output), or set "
+            "render_template_as_native_obj=True of the DAG"
+        )
     if isinstance(value, Iterable) and not isinstance(value, Mapping):
         items = [value] if isinstance(value, str) else list(value)
-    if not items or not all(isinstance(key, str) and key for key in items):
+    if not items or value == "None" or not all(isinstance(key, str) and key for key in items):
         raise ConfigurationError(f"{name} is {value!r:.60}: write a key, or a list of keys")
     return items
 

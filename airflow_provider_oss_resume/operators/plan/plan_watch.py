@@ -1,7 +1,7 @@
-"""See that the plan of a shard is still the one in force.
+"""Check that the plan of a shard is still the current one.
 
-A plan that is made anew aborts the upload of the old one at times, and a shard of the old one would then fail with an
-error that says nothing of the cause.
+A new plan may abort the upload of the old one. A shard of the old plan would then fail with an error that does not
+name the cause.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a try tells Airflow's metrics: counters at its end, gauges while it runs.
+"""What a try sends to Airflow's metrics: counters at its end, gauges while it runs.
 
 A metrics backend that fails is logged only. It must not fail a finished upload, and it must not hide the error of a
 failed one.

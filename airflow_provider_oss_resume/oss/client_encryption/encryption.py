@@ -128,8 +128,8 @@ class KMSMasterKey:
     :param decrypt: sends ciphertext to the service and returns the bytes.
     """
 
-    encrypt: Callable[[bytes], bytes]
-    decrypt: Callable[[bytes], bytes]
+    encrypt: Callable[[bytes], bytes] = field(repr=False)  # a partial() shows its arguments
+    decrypt: Callable[[bytes], bytes] = field(repr=False)
     description: str = ""
     wrap_algorithm: str = "KMS/ALICLOUD"
 
@@ -196,6 +196,7 @@ class ContentKey:
 
     def crypt(self, data: bytes | memoryview, offset: int) -> bytes:
         """Return the bytes at an offset of the object, encrypted or decrypted: both are the same operation."""
+        # A stream starts only at a whole block: the bytes of the key stream before the offset are used up on zeros.
         skipped = offset % BLOCK
         stream = self._stream(offset // BLOCK)
         if skipped:
@@ -230,6 +231,7 @@ def unwrap(wrapped: WrappedKey, masters: Sequence[MasterKey]) -> ContentKey:
     :raises ConfigurationError: none of them fits.
     """
     fitting = [master for master in masters if master.wrap_algorithm == wrapped.wrap_algorithm]
+    # Only the first is tried, because a wrong key gives random bytes and no error that would call for the next.
     fitting.sort(key=lambda master: master.description != wrapped.description)
     if not fitting:
         known = ", ".join(sorted({master.wrap_algorithm for master in masters})) or "none"
@@ -238,6 +240,7 @@ def unwrap(wrapped: WrappedKey, masters: Sequence[MasterKey]) -> ContentKey:
         )
     key = fitting[0].unwrap(_decode(wrapped.key, "the wrapped key"))
     start = fitting[0].unwrap(_decode(wrapped.start, "the wrapped start"))
+    # PKCS#1 with another RSA key does not always fail: OpenSSL (since 3.2) returns random bytes of a random length.
     if len(key) != _KEY_LENGTH or len(start) != _START_LENGTH:
         raise ConfigurationError("the key of the object was wrapped with another master key")
     return ContentKey(key, start)

@@ -109,6 +109,7 @@ class SharedCredentials:
         if credentials == self._refused:  # an earlier renewal failed; OSS would refuse these again
             self.renew(credentials)
             credentials = self._provider.get_credentials()
+        # By identity: a provider returns the same object until it renews it, and get() is called for each request.
         if credentials is not self._checked:
             _require_legal(credentials)
             self._checked = credentials
@@ -117,6 +118,7 @@ class SharedCredentials:
     def renew(self, expired: Credentials) -> bool:
         """Get other credentials than ``expired``, and return whether there are any."""
         with self._renewing:
+            # Kept if refresh() raises: the next get() tries to renew again instead of sending what OSS refuses.
             self._refused = expired
             refresh = getattr(self._provider, "refresh", None)
             if self._provider.get_credentials() == expired and refresh is not None:

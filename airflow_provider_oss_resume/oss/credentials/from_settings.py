@@ -108,6 +108,7 @@ class _ProviderFactory:
                 "unset ALIBABA_CLOUD_ECS_METADATA_DISABLED for the worker, or use another auth_type"
             )
         role = instance_metadata.InstanceRole(
+            # Short: outside of ECS nothing listens at this address, and packets to it are dropped without a reply.
             make_send_request(replace(self._network, proxies={}), connect_timeout=2.0, read_timeout=5.0),
             self._settings.role_name or self._environ.get("ALIBABA_CLOUD_ECS_METADATA", "").strip(),
             _require_host(self._settings.metadata_endpoint or instance_metadata.ENDPOINT, "metadata_endpoint", "http"),

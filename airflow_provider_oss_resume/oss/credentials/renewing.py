@@ -64,6 +64,7 @@ def _cache(fetched: TemporaryCredentials, now: float) -> _CachedCredentials:
         return _CachedCredentials(fetched.credentials, math.inf, math.inf)
     ends = now + fetched.seconds
     cached = _CachedCredentials(fetched.credentials, ends - min(LEAD, fetched.seconds * SHORT_LEAD), ends)
+    # A source may return a token that ends at once: without a pause each request would fetch another one.
     return cached if cached.due > now else cached.postponed(now)
 
 
@@ -90,6 +91,7 @@ class RenewingProvider:
         :raises ConfigurationError: the source refuses to issue any.
         :raises TransportError: the source does not reply, and the last ones have ended.
         """
+        # Read before the wait for the lock: a fetch that starts in the meantime is then known to be the one waited for.
         attempts, cached = self._last.number, self._cached
         if cached is not None and self._clock() < cached.due:
             return cached.credentials
@@ -111,6 +113,7 @@ class RenewingProvider:
         if self._cached is not None and self._cached is not cached:
             return self._cached  # another thread renewed them
         if (failure := self._last.failure) is not None and self._last.number != attempts:  # while this thread waited
+            # A copy for each thread: one error that several threads raise collects the tracebacks of all.
             raise copy(failure) from failure
         return self._renew(cached)
 

@@ -109,6 +109,7 @@ class AssumedRole:
     def __call__(self) -> TemporaryCredentials:
         """Return new credentials of the role."""
         form = self.role.parameters() | ({"ExternalId": self.role.external_id} if self.role.external_id else {})
+        # Once for both attempts: the clock is corrected between them, and the secrets to hide are those of this key.
         key = self.base.get_credentials()
 
         def request() -> HTTPRequest:
@@ -144,6 +145,7 @@ class OIDCRole:
 
     def _token(self) -> str:
         try:
+            # Read for each fetch: Kubernetes replaces the token in the file before it expires.
             token = self.token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise ConfigurationError(
@@ -192,6 +194,7 @@ def _refused_error(reply: HTTPReply, source: str, secrets: list[str]) -> Excepti
     # The message of a signature error repeats the signed text, with the token in it.
     message = "" if "Signature" in code else str(json_object(reply.body).get("Message", ""))
     for secret in secrets:
+        # As it is, as in a form, and as in the text that was signed, which is encoded twice.
         for spelling in (secret, quote(secret), quote(quote(secret))):
             message = message.replace(spelling, "***")
     return refused(reply, source, advice, message)

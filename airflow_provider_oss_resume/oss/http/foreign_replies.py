@@ -28,7 +28,7 @@ def foreign_reply_advice(status: int, location: str = "", body: bytes = b"") -> 
         return _redirect_advice(location.partition("?")[0][:200])
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         return (
-            "The proxy wants a name and password, or does not accept those it got: "
+            "The proxy requires a name and password, or does not accept those that it received: "
             "write its URL as http://name:password@host:port"
         )
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -25,8 +25,8 @@ class HTTPRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str]
-    body: bytes | Body = b""
+    headers: Mapping[str, str] = field(repr=False)  # signature and token: some error trackers show the repr of locals
+    body: bytes | Body = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

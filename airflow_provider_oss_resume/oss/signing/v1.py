@@ -39,6 +39,7 @@ def string_to_sign(request: SignableRequest, date: str) -> str:
     :param date: value of the ``Date`` header; for a presigned URL the ``Expires`` epoch seconds.
     """
     headers = request.folded_headers()
+    # The token header is one of these, so it has to be in the request before it is signed.
     own = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-oss-"))
     head = (request.method.upper(), headers.get("content-md5", ""), headers.get("content-type", ""), date)
     # The resource is decoded here, and percent-encoded in version 4.

@@ -1,4 +1,4 @@
-"""When progress goes to the caller and to the log, whatever moves."""
+"""When progress is reported to the caller and to the log, for uploads of any kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Count the bytes that move, and measure their rate and the time."""
+"""Count the bytes that are sent, and measure their rate and the time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ class ByteMeter:
     def counter(self) -> Callable[[int], None]:
         """Return a function that adds to a new counter; a negative number takes progress back."""
         counts = [0, 0]
+        # append() and the sums below need no lock: the list grows in one step, and one thread writes each counter.
         self._counters.append(counts)
 
         def add(count: int) -> None:
             counts[0] += count
+            # Bytes that are taken back were sent all the same.
             if count > 0:
                 counts[1] += count
 
@@ -26,6 +28,7 @@ class ByteMeter:
 
     def take_back(self, count: int) -> None:
         """Subtract bytes that have to move again."""
+        # A new counter, because the others belong to the threads that write them.
         self.counter()(-count)
 
     def restore(self, count: int) -> None:

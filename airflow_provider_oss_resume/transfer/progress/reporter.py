@@ -75,6 +75,7 @@ class ProgressReporter:
     def enter(self, phase: Phase) -> None:
         """Report a new phase at once."""
         now = self._now
+        # A stream knows its total once its last part is there.
         total_known = now.total_known or phase in (Phase.COMPLETING, Phase.DONE)
         self._now = _Sending(now.layout, total_known, phase, now.parts_done, now.counts)
         if self._reports.has_callback:

@@ -1,4 +1,4 @@
-"""Copy an object inside OSS: no byte of it passes this machine.
+"""Copy an object inside OSS: no byte of it passes through this machine.
 
 Each part is copied on condition that the source still has its ETag, so parts of an earlier try are parts of the same
 object. The copy is verified by the CRC-64 of both objects where OSS reports them, and by size.
@@ -61,6 +61,7 @@ class CopyRun:
         """Copy, and resume what the checkpoint has."""
         resources, request = self._resources, self._request
         source = resources.call(lambda: resources.client.head_object(*request.location))
+        # UploadPartCopy refuses such a source (oss-protocol.md section 1.1): told before an upload is initiated.
         if _ENCRYPTED in source.headers:
             raise ConfigurationError(f"{request.source} is encrypted by its client, and OSS does not copy it in parts")
         checkpoint = load_checkpoint(resources)
@@ -219,6 +220,7 @@ class CopyRun:
                 (part.offset, part.offset + part.length - 1),
                 etag=source.etag,
             )
+            # The tracker wants a CRC-64. This one is not used: the objects are compared as wholes.
             return replace(copied, crc64=copied.crc64 or 0)
 
         return copy

@@ -1,6 +1,6 @@
 """Choose the upload to adopt among those of the key that are in progress in the bucket.
 
-The uploads that are not used are named in the log: nobody else would hear of them, and their parts are billed.
+The uploads that are not used are logged: otherwise nobody would know of them, and their parts are billed.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def respect_sender(
     :raises CheckpointError: it does not end.
     """
     age = _age(resources, candidate)
+    # Older parts: a client that has sent nothing for a minute has ended, as far as can be told.
     if age is None or age > FRESH:
         return False
     deadline, sender = clock() + SENDER_PATIENCE, _living_sender(resources, candidate)
@@ -131,6 +132,7 @@ def _living_sender(resources: RunResources, candidate: Candidate) -> Checkpoint 
     for found in (one.checkpoint for one in resources.other_checkpoints()):
         if found is None or found.upload_id != candidate.upload_id:
             continue
+        # One task of a batch sends many uploads: those of this process are no other sender.
         if not found.owner.process.has_place_of(ours.process) and is_alive(found.owner):
             return found
     return None
@@ -203,6 +205,7 @@ def _spread(parts: tuple[Part, ...]) -> Iterator[Part]:
             if index not in seen:
                 seen.add(index)
                 yield parts[index]
+        # Half the distance each time: every part comes in the end, and the first ones lie far apart.
         step //= 2
 
 
@@ -226,6 +229,7 @@ def log_unused(resources: RunResources, where: tuple[str, str], candidate: Candi
         why,
         "Another client may be sending it; if not, remove it" if busy else "Its parts are billed until it is removed",
         bucket,
+        # A key may hold blanks and quotes, and the line is meant to be pasted into a shell.
         shlex.quote(key),
         candidate.upload_id,
     )

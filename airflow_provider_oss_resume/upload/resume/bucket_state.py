@@ -26,11 +26,12 @@ def read_bucket_state(client: OSSClient, checkpoint: Checkpoint) -> BucketState:
     try:
         return BucketState(tuple(client.list_parts(bucket, key, checkpoint.upload_id)))
     except NoSuchUploadError:
+        # Asked for at once: whether the upload was completed or aborted shows in the object alone.
         return BucketState(Listing.NO_SUCH_UPLOAD, head_or_none(client, bucket, key))
     except AccessDeniedError as error:
         if error.code != "AccessDenied":  # a wrong secret says nothing about the upload
             raise
-        log.warning("%s; with oss:ListParts a resume keeps every part", error)
+        log.warning("%s; with the permission oss:ListParts a resume keeps every part", error)
         return BucketState(Listing.DENIED)
 
 
@@ -43,6 +44,7 @@ def find_uploads(client: OSSClient, bucket: str, key: str) -> list[Candidate]:
             raise
         log.info("oss:ListMultipartUploads is denied: an upload whose checkpoint is lost is not found")
         return []
+    # Their times are ISO-8601 in UTC, so their text sorts as they do.
     newest = sorted(found, key=lambda upload: upload.initiated, reverse=True)[:MAX_CANDIDATES]
     if len(found) > len(newest):
         log.warning("%s/%s has %d older uploads in progress, which are not used", bucket, key, len(found) - len(newest))
@@ -64,6 +66,7 @@ def head_or_none(client: OSSClient, bucket: str, key: str) -> ObjectInfo | None:
     try:
         return client.head_object(bucket, key)
     except NotFoundError as error:
+        # A missing bucket is no missing object: the upload would begin and fail later.
         if error.code == "NoSuchBucket":
             raise
         return None

@@ -250,6 +250,7 @@ def bytes_of(parts: Iterable[Part]) -> int:
 def _implied_part_sizes(plan: PartPlan, parts: tuple[Part, ...]) -> list[int]:
     if not parts:
         return [plan.part_size]
+    # OSS lists parts in ascending order.
     last = parts[-1]
     sizes = {part.size for part in parts}
     if last.number > 1:  # perhaps the last part of the object, and the only one that arrived

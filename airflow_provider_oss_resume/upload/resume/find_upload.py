@@ -45,7 +45,7 @@ def load_checkpoint(
     :raises CheckpointError: another process runs the same try and does not end.
     """
     text = resources.writer.load(resources.tick)
-    if text is None:
+    if not text:  # an empty text cannot be decrypted, and the store has logged that
         return None
     try:
         checkpoint = decode(text)
@@ -60,6 +60,7 @@ def _respect_owner(
     resources: RunResources, owner: Owner, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> None:
     ours = resources.checkpoint.owner
+    # Before the next check: the try numbers of two tasks cannot be compared.
     check_same_task(owner, ours)
     check_not_newer(owner, ours)
     deadline = clock() + OWNER_PATIENCE
@@ -111,6 +112,7 @@ def _stored_or(context: RunContext, decision: Decision) -> Decision:
     """
     request = context.request
     is_retry = context.resources.checkpoint.owner.try_number > 1
+    # With a checkpoint the decision has looked at the object already, or wants another one (RESTART).
     if not is_retry or decision.checkpoint is not None or why_not_adopted(context):
         return decision
     # The object does not show what Complete carries (ACL, callback, no overwriting): it has to be done again.
@@ -128,6 +130,7 @@ def _requested_upload(context: RunContext, decision: Decision, upload_id: str) -
     try:
         listing = context.call(lambda: context.client.list_upload(bucket, key, upload_id))
     except NoSuchUploadError as error:
+        # The earlier try may have completed this very upload, and died before Airflow knew.
         stored = _stored_or(context, decision)
         if stored.action is Action.CHECK_STORED:
             return stored

@@ -1,7 +1,7 @@
-"""What an upload started by another client turns out to be once a part is sent.
+"""Properties of an upload of another client that only the reply to a part shows.
 
 OSS does not report whether an upload is sequential, and not always whether its client encrypts it; the replies to its
-parts tell. Every later try would find the same upload and fail in the same way, so such a reply changes the decision
+parts do. Every later try would find the same upload and fail in the same way, so such a reply changes the decision
 instead of ending the try.
 """
 

@@ -38,7 +38,7 @@ def adopt_stream(
     chosen = max(usable, key=lambda one: bytes_of(one.parts), default=None)
     for one in found:
         if one is not chosen:
-            why = "another upload has more" if one in usable else "it does not begin as this stream does"
+            why = "another upload has more" if one in usable else "it begins with other bytes than this stream"
             log_unused(resources, (bucket, key), one, why)
     if chosen is None:
         return None
@@ -55,6 +55,7 @@ def _may_be_ours(candidate: Candidate, first: Part, *, is_retry: bool) -> bool:
         return False
     theirs = next((part for part in candidate.parts if part.number == first.number), None)
     if theirs is None:
+        # On a first try such an upload is another client's, of unknown content.
         return is_retry or not candidate.parts
     return (theirs.size, theirs.crc64) == (first.size, first.crc64)
 

@@ -1,4 +1,4 @@
-"""What a stream of parts can keep of an earlier try; pure."""
+"""Which parts of an earlier try a stream can keep; pure."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ def held_parts(checkpoint: Checkpoint, state: BucketState, *, with_unrecorded: b
     if with_unrecorded:
         for part in (listed or {}).values():
             if part.crc64 is not None:
+                # setdefault(): a record has the note too.
                 held.setdefault(part.number, HeldPart(part.number, part.etag, part.size, part.crc64))
     return dict(sorted(held.items()))
 
@@ -79,6 +80,7 @@ def _held(record: RecordedPart, listed: Mapping[int, Part] | None) -> HeldPart |
     etag = record.etag
     if listed is not None:
         part = listed.get(record.number)
+        # A listing decides over the record: what it lacks, the bucket does not hold.
         if part is None or part.size != record.length or not _same_bytes(record, part):
             return None
         etag = part.etag

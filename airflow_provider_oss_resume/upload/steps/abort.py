@@ -33,13 +33,14 @@ def abort_in_time(client: OSSClient, upload: Upload) -> None:
 
     :param client: not cancelled.
     """
+    # A fork: the request is cut after the timeout, and the caller's client goes on.
     with client.fork() as own:
         thread = threading.Thread(target=abort_quietly, args=(own, upload), name="oss-resume-abort", daemon=True)
         thread.start()
         # On a thread, because a request has no timeout as short as the time that is left.
         thread.join(ABORT_TIMEOUT)
         if thread.is_alive():
-            log.warning("no answer to the abort of upload %s: its parts may still be billed", upload.upload_id)
+            log.warning("no reply to the abort of upload %s: its parts may still be billed", upload.upload_id)
             own.cancel()
 
 

@@ -24,6 +24,7 @@ def choose_upload(context: RunContext, checkpoint: Checkpoint | None, *, gone: b
         # The upload of the request is used; its headers are fixed at the end.
         if checkpoint.upload_id != context.request.upload_id:
             context.call(lambda: abort_quietly(context.client, checkpoint))
+    # After a restart too: the bucket may hold an upload with the right headers, of another client.
     if decision.action not in (Action.START, Action.RESTART):
         return decision
     return decide_without_checkpoint(context, decision, gone=gone)

@@ -1,8 +1,8 @@
 """Complete an upload, and verify the object.
 
 Complete is not idempotent: the service continues after the client has gone, and a second call then answers NoSuchUpload
-although the object exists (oss-protocol.md section 1.7). So after an unclear answer Complete is called again, and where
-the upload is gone the object's size and CRC-64 decide.
+although the object exists (oss-protocol.md section 1.7). So after an unclear reply Complete is called again, and if the
+upload is gone, the object's size and CRC-64 decide.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from airflow_provider_oss_resume.upload.resume.bucket_state import head_or_none
 log = logging.getLogger(__name__)
 
 UNCLEAR = (TransportError, ServerFaultError, ThrottledError)
+# With waits of 1 to 30 s, about a minute and a half at most; each call may take ten minutes (COMPLETE_READ_TIMEOUT),
+# because OSS needs five for a large object (ali-oss#1341).
 ATTEMPTS = 8
 _DELAYS = RetryPolicy(base_delay=1.0, max_delay=30.0)
 
@@ -124,6 +126,7 @@ def require_verified(where: str, stored: StoredObject, info: ObjectInfo | None, 
 
     Without permission for HeadObject the reply of Complete decides.
     """
+    # HEAD is asked after the reply, so it also sees an object that another writer has put in its place.
     checksum = stored.crc64 if info is None or info.crc64 is None else info.crc64
     size = expected.size if info is None else info.size
     if checksum is None:
@@ -148,7 +151,7 @@ class _BackOff:
     def wait_after(self, attempt: int, error: OSSResumeError) -> None:
         asked = error.details.retry_after if isinstance(error, ServiceError) else None
         delay = _DELAYS.delay(attempt, self._dice(), asked)
-        log.warning("CompleteMultipartUpload got no clear answer; retrying in %.1f s: %s", delay, error)
+        log.warning("CompleteMultipartUpload got no clear reply; retrying in %.1f s: %s", delay, error)
         self._wait(delay)
 
 
@@ -165,9 +168,11 @@ def _until_clear(
                 back_off.wait_after(attempt, error)
         except (NoSuchUploadError, AlreadyExistsError) as error:
             # After a lost reply the object exists, and forbids its own overwriting.
+            # At the first call it is somebody else's object.
             if isinstance(error, AlreadyExistsError) and unclear is None:
                 raise
             return _found(client, to, expected, error)
+    # Every attempt that comes here was unclear, so there is an error to raise.
     return _found(client, to, expected, unclear or NotImplementedError())
 
 

@@ -56,11 +56,13 @@ def _replace_copied_parts(upload: UploadInProgress) -> None:
     if not without_crc:
         return
     if len(tracker.reused) == upload.plan.count:
+        # One part is enough to show what this service lists.
         tracker.forget(without_crc[-1])
         send_parts(upload, {})
     listed = upload.context.call(lambda: read_bucket_state(upload.context.client, tracker.checkpoint())).listed
     parts = () if isinstance(listed, Listing) else listed
     copied = [part.number for part in parts if part.crc64 is None and part.number in tracker.settled]
+    # If no part has a CRC-64, the service lists none, and sending them again would change nothing.
     if 0 < len(copied) < len(parts):
         log.info("%d parts were copied inside OSS and are listed without a CRC-64: sending them again", len(copied))
         for number in copied:
@@ -124,6 +126,7 @@ def _forget_missing(upload: UploadInProgress, error: InvalidPartError) -> None:
     """Forget the settled parts that the bucket does not hold as it acknowledged them."""
     resources, tracker = upload.resources, upload.tracker
     listed = upload.context.call(lambda: read_bucket_state(upload.context.client, tracker.checkpoint())).listed
+    # The uploader then decides anew, as for any upload that is gone.
     if listed is Listing.NO_SUCH_UPLOAD:
         raise NoSuchUploadError(error.details)
     if isinstance(listed, Listing):

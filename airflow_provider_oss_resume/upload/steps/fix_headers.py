@@ -41,11 +41,12 @@ def lacking(info: ObjectInfo, wanted: Mapping[str, str]) -> list[str]:
 
     :param wanted: headers of Initiate, names in lower case. The object's headers tell only the number of its tags.
     """
+    # Those belong to a request and not to the object, which never shows them.
     names = [name for name in wanted if name not in (_TAGS, *_NOT_OF_THE_OBJECT)]
     missing = [name for name in names if wanted[name] not in _spellings(info.headers.get(name, ""))]
     if _TAGS not in wanted:
         return missing
-    count = str(wanted[_TAGS].count("="))
+    count = str(len(parse_qsl(wanted[_TAGS], keep_blank_values=True)))
     return missing + ([_TAGS] if info.headers.get("x-oss-tagging-count", "0") != count else [])
 
 
@@ -105,6 +106,7 @@ def fix_headers(
         stored = client.copy_object((to.bucket, to.key), to.bucket, to.key, headers)
     else:
         if _TAGS not in wanted:
+            # A copy in parts copies bytes alone, and the tags would be lost.
             headers |= _tags_of(client, to, info)
         stored = _copy_in_parts(client, to, headers, plan_parts(info.size, limits.MAX_COPY_SIZE), lasting_client)
     after = head_or_none(client, to.bucket, to.key)

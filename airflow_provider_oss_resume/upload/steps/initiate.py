@@ -26,6 +26,7 @@ def initiate(resources: RunResources, to: Destination, *, sequential: bool = Fal
 
     :param to: the object, with the headers of Initiate.
     """
+    # A list, so that the id is known even if a stop request ends the wait for the call.
     client, initiated = resources.client, list[str]()
 
     def call() -> None:
@@ -49,6 +50,7 @@ def track(context: RunContext, decision: Decision, now: Callable[[], float] = ti
     fingerprint, plan = context.target.fingerprint, decision.plan
     if decision.action is Action.CONTINUE and decision.checkpoint is not None:
         old, owner = decision.checkpoint, context.resources.checkpoint.owner
+        # The endpoint of this try: the same bucket has an internal and a public one.
         ours = replace(old, owner=owner, endpoint=context.client.endpoint, resumes=old.resumes + 1)
         return PartTracker(ours, plan, fingerprint)
     if decision.action is Action.ADOPT:

@@ -31,6 +31,7 @@ def leave(resources: RunResources, tracker: PartTracker, error: BaseException | 
         _discard(resources, tracker, is_gone)
         return
     if isinstance(error, SourceError):
+        # Parts of two contents may lie beside each other: the next try has to compare them all.
         tracker.distrust_source()
     # Before the last write: a process that lives on would look like a try that runs, and the next one would wait for
     # it.
@@ -49,6 +50,7 @@ def _is_worthless(resources: RunResources, tracker: PartTracker, error: BaseExce
 def _discard(resources: RunResources, tracker: PartTracker, is_gone: bool) -> None:
     if not is_gone:
         abort_in_time(resources.lasting_client, tracker.checkpoint())
+    # As long as a stopping try may wait: the process is perhaps about to be killed.
     resources.writer.delete(lambda: True)
 
 

@@ -50,6 +50,7 @@ def put(client: OSSClient, to: Destination, body: PartBody, *, callback_required
         stored = client.put_object(to.bucket, to.key, body, to.headers)
     except AlreadyExistsError:
         # After a lost reply the object exists, and forbids its own overwriting.
+        # After a first attempt without a reply the object may be ours; after a clear refusal it is not.
         info = head_or_none(client, to.bucket, to.key) if body.attempts > 1 else None
         if info is None or not matches(info, Expected(len(body), body.crc64)):
             raise

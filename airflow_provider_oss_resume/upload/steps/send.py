@@ -92,6 +92,7 @@ def recorder(resources: RunResources, tracker: PartTracker) -> Callable[[PartEve
         else:
             tracker.settle(event.part, sent=event.sent)
             tracker.sent.failed += max(0, event.attempts - 1)
+            # This try sent it, and re-hashed it after a new decision: begin() of the reporter had taken its bytes back.
             if not event.sent and event.part.number not in tracker.reused:
                 resources.connection.meter.restore(event.part.size)
         report(resources, tracker)

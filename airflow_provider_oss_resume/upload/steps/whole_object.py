@@ -73,6 +73,7 @@ def put_whole(context: RunContext, sent: SentParts) -> UploadResult:
     stored = context.call(lambda: connection.send(lambda: put(context.client, to, body, callback_required=required)))
     give_back(buffer)  # not after an error: a thread that was left behind may still read into it
     context.check_bytes(plan, body.crc64)
+    # A store that held nothing needs no delete: for a small file that call takes as long as its request.
     if resources.writer.may_hold:
         resources.delete_checkpoint()
     return result_without_parts(context, sent, stored.etag, body.crc64)

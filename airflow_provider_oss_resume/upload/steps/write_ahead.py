@@ -1,7 +1,7 @@
 """Hold parts back until the checkpoint store has their notes.
 
-The bucket tells which parts it holds, and not where the stream continues after them: that is in the note of each part.
-A part that arrived before its note was stored would have to be made again after a crash.
+The bucket lists the parts that it holds, but not where the stream continues after them: that is in the note of each
+part. A part that arrived before its note was stored would have to be made again after a crash.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class WriteAhead:
         """Begin a write for all parts that wait."""
         began, numbers, self._waiting = self._clock(), self._waiting, []
         self._current = _Write(self._write(), numbers, began)
+        # Otherwise its parts would wait for the next tick.
         self._current.future.add_done_callback(lambda _: self._wake())
         if not self._current.is_running:  # there is no store
             self._let_go(numbers)

@@ -38,6 +38,7 @@ def complete_stream(resources: RunResources, request: StreamRequest, tracker: Pa
     resources.writer.check_ownership(resources.tick)
     resources.reporter.enter(Phase.COMPLETING)
     expected = Expected(layout.size, tracker.crc64())
+    # By the layout and not all that are settled: the stream may be shorter than that of the earlier try.
     parts = [tracker.settled[part.number] for part in layout]
     to = destination(request, COMPLETE, tracker.upload_id)
     stored = watched_complete(resources, to, parts, expected, callback_required=request.callback_required)

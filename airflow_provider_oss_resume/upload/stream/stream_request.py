@@ -49,7 +49,7 @@ class StreamRequest:
         if self.bandwidth_limit is not None:
             parse_timetable(self.bandwidth_limit)
         if not isinstance(self.callback_required, bool):
-            raise ConfigurationError(f"callback_required is {self.callback_required!r}: must be True or False")
+            raise ConfigurationError(f"callback_required is {self.callback_required!r}: it must be True or False")
 
     def fingerprint_tag(self) -> str:
         """Return a hash of the identity."""

@@ -106,6 +106,7 @@ class StreamRun:
         while True:
             length = self._next_length(opened)
             part = self._next_part(opened, length)
+            # The stream ended inside this part; an exact end shows as an empty part after it.
             is_last = len(part) < length
             # The first part is all there is: one request instead of three.
             if is_last and upload.next_number == 1 and not upload.held and len(part) < threshold:
@@ -128,6 +129,7 @@ class StreamRun:
 
     def _next_part(self, opened: OpenStream, length: int) -> memoryview:
         upload, bounds = self._upload, self._request.spool
+        # One part may always wait, or a part larger than the bound would wait for ever.
         while upload.waiting and upload.waiting + length > bounds.total:
             upload.step()
         spool = new_spool(length, upload.waiting, bounds)
@@ -136,6 +138,7 @@ class StreamRun:
 
     def _fill(self, spool: PartSpool, opened: OpenStream, length: int) -> None:
         if not self._stream.on_caller_thread:
+            # close() ends a read that hangs, such as of a pipe without a writer.
             run_watched(lambda: fill(spool, opened, length), self._upload.tick, opened.close)
             return
         ticked = time.monotonic()

@@ -56,6 +56,7 @@ class _Window:
     through: int = 0
 
     def is_full(self, tracker: PartTracker, in_memory: int) -> bool:
+        # Parts arrive in any order; only a gap holds the window back.
         while self.through + 1 in tracker.settled:
             self.through += 1
         return in_memory >= self.most or tracker.layout.count - self.through >= WINDOW * self.most
@@ -169,6 +170,7 @@ class StreamSending:
             resources, writer, tracker = self._resources, self._resources.writer, self.tracker
             options = resources.connection.transfer_options(self._window.most)
             transfer = Transfer(self._parts.as_set(), options, recorder(resources, tracker), is_open=True)
+            # Entered at the first part that is sent: a stream all of whose parts are kept needs no threads.
             running = self._threads.enter_context(transfer.running(resources.grace))
             ahead = WriteAhead(lambda: writer.begin_write(tracker.text()), running.add, running.wake)
             self._senders = _Senders(running, ahead)

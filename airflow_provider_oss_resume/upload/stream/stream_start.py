@@ -1,4 +1,4 @@
-"""Where a stream starts: what an earlier try sent, as its checkpoint or the bucket tells."""
+"""Where a stream starts: the parts that an earlier try sent, by its checkpoint or the bucket."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def resume_stream(resources: RunResources, request: StreamRequest, fresh: Checkp
         log.info("resume: an earlier try completed the object: nothing to send")
         result = _result_of_earlier_try(resources, request, found, state.stored.etag)
         resources.delete_checkpoint()
+        # As if listing were denied: all parts are recorded, and the upload that held them is complete.
         return StreamStart(fresh, held_parts(found, BucketState(Listing.DENIED)), result)
     return StreamStart(fresh)
 

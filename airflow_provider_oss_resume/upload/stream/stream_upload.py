@@ -165,6 +165,7 @@ class StreamUpload:
             raise ConfigurationError(f"the note has {len(note.encode())} bytes: write at most {MAX_NOTE}")
         content = memoryview(data).cast("B")
         checksum = crc64(content)
+        # Only before the first part, which is what tells the uploads of the bucket apart.
         if self._sending is None and not self._start.checkpoint.upload_id:
             first = Part(self.next_number, len(content), "", checksum)
             self._start = adopt_lost(self._resources, self._request, self._start, first)

@@ -210,6 +210,15 @@ def test_a_raising_store_is_logged_once(error: BaseException, caplog: pytest.Log
     assert "the upload continues" in warnings_seen[0]
 
 
+def test_an_error_of_the_database_does_not_show_the_checkpoint(caplog: pytest.LogCaptureFixture) -> None:
+    error = RuntimeError("(sqlite3.OperationalError) database is locked\n[SQL: UPDATE]\n[parameters: ('the text',)]")
+    with caplog.at_level(logging.WARNING), writer_of(RaisingStore(error)) as writer:
+        writer.write_first("the text", nothing)
+    [record] = caplog.records
+    assert "database is locked; the upload continues" in record.getMessage()
+    assert "the text" not in record.getMessage()
+
+
 def test_a_store_that_recovered_is_logged_again_when_it_fails_again(caplog: pytest.LogCaptureFixture) -> None:
     class Flickering(MemoryStore):
         fails = True

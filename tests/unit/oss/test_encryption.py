@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -101,3 +102,7 @@ def test_a_kms_that_decrypts_to_something_else() -> None:
 def test_a_public_key_alone_cannot_read() -> None:
     with pytest.raises(ConfigurationError, match="decryption and resume need the RSA private key"):
         RSAMasterKey(public(ONE)).unwrap(b"")
+
+
+def test_a_kms_does_not_show_the_arguments_of_its_functions() -> None:
+    assert "hidden" not in repr(KMSMasterKey(partial(lambda _key, data: data, "hidden"), bytes))

@@ -367,6 +367,11 @@ def test_a_proxy_that_shows_the_signed_url_is_not_quoted_with_it() -> None:
         ("a design=good, the bearer of bad news", "a design=good, the bearer of bad news"),
         ("proxy http://name:word@proxy:3128/", "proxy http://***@proxy:3128/"),
         ("see https://h/a@b?c=d@e and f@g", "see https://h/a@b?c=d@e and f@g"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nab+/=\n-----END RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----***"),
+        (
+            r"no '-----BEGIN PRIVATE KEY-----\nab+/=\n-----END PRIVATE KEY-----\n'",
+            "no '-----BEGIN PRIVATE KEY-----***'",
+        ),
         ("nothing secret: CAISSON, LTAI", "nothing secret: CAISSON, LTAI"),
     ],
 )

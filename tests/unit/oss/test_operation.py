@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.oss.http.messages import HTTPRequest
 from airflow_provider_oss_resume.oss.operation import Operation
 
 
@@ -98,3 +99,9 @@ def test_a_header_does_not_turn_a_request_into_a_copy(name: str, header: str) ->
         Operation(name, "PUT", "examplebucket", "key", headers={header: "/examplebucket/other"})
     copy = Operation("CopyObject", "PUT", "examplebucket", "key", headers={"x-oss-copy-source": "/examplebucket/other"})
     assert copy.headers
+
+
+def test_a_signed_request_shows_no_token() -> None:
+    """Error trackers show the repr of the variables of a traceback."""
+    request = HTTPRequest("PUT", "https://example.com/k", {"x-oss-security-token": "hidden"}, b"hidden")
+    assert "hidden" not in repr(request)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +43,52 @@ def test_an_empty_path_in_a_list_does_not_upload_the_working_directory(
     monkeypatch.chdir(folder)
     with pytest.raises(ConfigurationError, match="empty path"):
         LocalSelection([folder / "top", ""])
+
+
+def stale() -> OSError:
+    return OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+
+def test_a_root_that_cannot_be_seen_at_present_is_no_empty_selection(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With if_empty="skip" the task was skipped, and no file uploaded."""
+    root, look = str(folder / "top"), os.stat
+
+    def one_is_stale(path: Any, *arguments: Any, **options: Any) -> os.stat_result:
+        if path == root:
+            raise stale()
+        return look(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", one_is_stale)
+    assert problems(LocalSelection([f"{root}/*.csv"])) == [
+        f"file {root!r} cannot be opened at present: Stale file handle"
+    ]
+
+
+@dataclass
+class UnknownEntry:
+    """An entry of a file system whose listings do not tell directories from files: a look at it fails."""
+
+    path: str
+    name: str = "deep"
+
+    def is_symlink(self) -> bool:
+        return False
+
+    def is_dir(self) -> bool:
+        raise stale()
+
+
+def test_a_directory_of_a_glob_that_cannot_be_seen_at_present_is_not_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was taken for a file that does not match, so its files were missing without a word."""
+    entry = UnknownEntry(str(folder / "top/deep"))
+    monkeypatch.setattr(os, "scandir", lambda _path: nullcontext([entry]))
+    assert problems(LocalSelection([f"{folder}/top/*/*.csv"])) == [
+        f"{entry.path!r} cannot be looked at: Stale file handle"
+    ]
 
 
 def test_a_directory_is_all_files_below_it(folder: Path) -> None:
@@ -104,7 +154,7 @@ def test_brackets_that_are_a_pattern(folder: Path, pattern: str, expected: set[s
 
 def test_a_pattern_without_a_match_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert names(LocalSelection([folder / "top" / "data[2024-01].csv"])) == set()
-    assert "data[2024-01].csv' is read as a pattern, and no file matches it" in caplog.text
+    assert "data[2024-01].csv', and no file has this name" in caplog.text
 
 
 def test_links_are_followed_skipped_or_refused(folder: Path) -> None:

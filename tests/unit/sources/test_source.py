@@ -24,7 +24,7 @@ from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import PartPlan, PartRange
 from airflow_provider_oss_resume.sources.local_file import LocalFile, OpenLocalFile
-from airflow_provider_oss_resume.sources.local_path import error_of_open, local_path
+from airflow_provider_oss_resume.sources.local_path import error_of_open, is_directory, local_path
 from airflow_provider_oss_resume.sources.part_body import (
     BLOCK_SIZE,
     PACED_BLOCK,
@@ -198,6 +198,38 @@ def test_a_device_is_refused() -> None:
 def test_a_file_without_a_size_is_not_taken_for_empty(path: str) -> None:
     with pytest.raises(ConfigurationError, match="has bytes but no size"):
         LocalFile(path).open()
+
+
+def test_an_empty_file_that_cannot_be_read_at_present_is_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ESTALE of the look at an empty file was "has bytes but no size", for good."""
+    (tmp_path / "empty").touch()
+
+    def stale(*_arguments: object) -> bytes:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    before = open_descriptors()
+    monkeypatch.setattr(os, "pread", stale)
+    with pytest.raises(SourceError, match="cannot be opened at present: Stale file handle") as caught:
+        LocalFile(tmp_path / "empty").open()
+    assert not caught.value.permanent
+    assert open_descriptors() == before
+
+
+def test_a_directory_that_cannot_be_seen_at_present_is_not_taken_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One ESTALE, and a directory was refused for good: "give the path of one file"."""
+
+    def stale(*_arguments: object) -> os.stat_result:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    assert is_directory(str(tmp_path))
+    assert not is_directory(str(tmp_path / "missing"))
+    monkeypatch.setattr(os, "stat", stale)
+    with pytest.raises(SourceError, match="at present: Stale file handle"):
+        is_directory(str(tmp_path))
 
 
 def test_a_path_that_no_file_can_have() -> None:

@@ -31,23 +31,23 @@ GOOD: dict[str, Any] = {"source": "/exports/a.csv", "bucket": "examplebucket", "
         ({"part_size": 102_399}, "part_size 102399 is out of bounds"),
         ({"part_size": 5 * 1024**3 + 1}, "part_size 5368709121 is out of bounds"),
         ({"part_size": "8 MiB"}, "part_size '8 MiB' is not a whole number of bytes"),
-        ({"max_concurrency": 0}, "max_concurrency is 0: must be a whole number from 1 to 256"),
+        ({"max_concurrency": 0}, "max_concurrency is 0: it must be a whole number from 1 to 256"),
         ({"max_concurrency": 257}, "max_concurrency is 257"),
         ({"max_concurrency": True}, "max_concurrency is True"),
         ({"max_concurrency": "4"}, "max_concurrency is '4'"),
-        ({"multipart_threshold": -1}, "multipart_threshold is -1: must be a whole number from 0 to 5368709120"),
+        ({"multipart_threshold": -1}, "multipart_threshold is -1: it must be a whole number from 0 to 5368709120"),
         ({"multipart_threshold": 5 * 1024**3 + 1}, "multipart_threshold is 5368709121"),
-        ({"source": ""}, "source is empty: must be the path of the file"),
-        ({"source": None}, "source is empty: must be the path of the file"),
+        ({"source": ""}, "source is empty: it must be the path of the file"),
+        ({"source": None}, "source is empty: it must be the path of the file"),
         ({"source": b"/exports/a.csv"}, "source is bytes: give io.BytesIO"),
         ({"source": 7}, "source is 7: give the path"),
-        ({"upload_id": 5}, "upload_id is 5: must be a string"),
+        ({"upload_id": 5}, "upload_id is 5: it must be a string"),
         ({"key": "/"}, r"write 'exports/orders.parquet'"),
-        ({"sequential": "no"}, "sequential is 'no': must be True or False"),
+        ({"sequential": "no"}, "sequential is 'no': it must be True or False"),
         ({"verify_resume": None}, "verify_resume is None"),
         ({"adopt_uploads": 1}, "adopt_uploads is 1"),
         ({"callback_required": ""}, "callback_required is ''"),
-        ({"master_key": "-----BEGIN"}, "master_key is a str: must be an RSAMasterKey or a KMSMasterKey"),
+        ({"master_key": "-----BEGIN"}, "master_key is a str: it must be an RSAMasterKey or a KMSMasterKey"),
         ({"master_key": MASTER, "part_size": 102_401}, "part_size 102401 must be a multiple of 16"),
         (
             {"master_key": MASTER, "upload_id": "U1"},
@@ -102,13 +102,13 @@ def test_the_result_is_plain_values_and_the_crc_a_text() -> None:
 
 @pytest.mark.parametrize("name", ["sequential", "verify_resume", "check_times", "adopt_uploads", "callback_required"])
 def test_the_text_false_is_not_taken_for_true(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{name} is 'False': must be True or False"):
+    with pytest.raises(ConfigurationError, match=f"{name} is 'False': it must be True or False"):
         UploadRequest("a.bin", "examplebucket", "k", **{name: "False"})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("options", "options is 'x': must be ObjectOptions"), ("master_key", "master_key is a str: must be an RSAM")],
+    [("options", "options is 'x': it must be ObjectOptions"), ("master_key", "master_key is a str: it must be an R")],
 )
 def test_arguments_of_another_kind(name: str, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):

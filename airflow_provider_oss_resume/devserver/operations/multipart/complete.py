@@ -40,6 +40,7 @@ async def complete_multipart_upload(call: Call) -> Reply:
     check_md5(call.request.header("content-md5"), md5_of(body))
     # Found again after each await: another request may have ended the upload meanwhile.
     upload, parts = find_upload(call), _chosen(call, body)
+    # Waits only for a sequential upload, whose parts cannot be replaced: the rows in parts stay those of the files.
     whole_md5 = await _whole_md5(call, upload, parts)
     upload = find_upload(call)
     check_writable(call)

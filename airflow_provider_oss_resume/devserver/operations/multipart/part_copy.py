@@ -29,6 +29,7 @@ async def upload_part_copy(call: Call) -> Reply:
     if client_encryption.is_encrypted(source.record.attributes.headers):
         raise OSSError(400, "OperationNotSupported", "The source is encrypted by its client.")
     received = await _copied(call, source)
+    # Checked again inside: the upload may have ended while the bytes were copied.
     with discard_on_error(call, received):
         check_copied_part(call)
         part = part_of(call, number, received)

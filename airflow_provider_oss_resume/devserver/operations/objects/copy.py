@@ -41,6 +41,7 @@ async def copy_object(call: Call) -> Reply:
     source = copy_source(call)
     if source.record.size > MAX_COPY_SIZE:
         raise entity_too_large(source.record.size, MAX_COPY_SIZE)
+    # Before the links, because it may refuse the request, and nothing would delete them before the next start.
     attributes = _attributes(call, source.record.attributes)
     links = [BlobRef(call.storage.blobs.clone(ref.blob), ref.size) for ref in source.blobs]
     record = replace(

@@ -181,7 +181,7 @@ def _overrides(query: Mapping[str, str]) -> dict[str, str]:
 def _bounds(first: str, last: str, size: int) -> tuple[int, int]:
     if not first:
         return size - int(last), size - 1
-    return int(first), int(last) if last else max(size - 1, int(first))
+    return int(first), int(last) if last else size - 1
 
 
 def _names(condition: str, etag: str) -> bool:
