@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from airflow_provider_oss_resume.exceptions import SourceError
 from airflow_provider_oss_resume.export.rows.row_source import Key, Write
@@ -32,11 +32,14 @@ class Limits:
     :param first_part_size: bytes of the first part before compression; see :func:`part_size`.
     :param split_size: bytes of an object before compression, at most; ``None`` makes one object.
     :param split_rows: rows of an object, at most.
+    :param row_group: a part ends after a multiple of this many rows, however large it becomes, unless the object ends
+        or the row after it has an equal key.
     """
 
     first_part_size: int = FIRST_PART_SIZE
     split_size: int | None = None
     split_rows: int | None = None
+    row_group: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,23 +104,6 @@ class _OpenPart:
         return self.start.after(len(self.data), self.rows)
 
 
-@dataclass(slots=True)
-class _Outlet:
-    """Emit a part once it is known whether another follows: only the last part of an object may be small."""
-
-    emit: Callable[[RawPart], None]
-    held: RawPart | None = None
-
-    def put(self, part: RawPart) -> None:
-        self.release(is_last=False)
-        self.held = part
-
-    def release(self, *, is_last: bool) -> None:
-        if self.held is not None:
-            held, self.held = self.held, None
-            self.emit(replace(held, is_last=is_last))
-
-
 class Cutter:
     """Collect encoded rows and emit parts, cut between two rows.
 
@@ -142,7 +128,7 @@ class Cutter:
         self._limits = limits
         self._header = header
         self._key_of = key_of
-        self._outlet = _Outlet(emit)
+        self._emit = emit
         self._rows_before = 0
         self._part = self._open(start)
         self._taking = self._take()
@@ -154,11 +140,13 @@ class Cutter:
             raise SourceError(f"the result does not fit into {MAX_PART_NUMBER:,} parts: set split_size")
         limits = self._limits
         left = _NO_LIMIT if limits.split_size is None else limits.split_size - start.size
+        size = part_size(start.number, limits.first_part_size) if limits.row_group is None else _NO_LIMIT
+        rows_left = _NO_LIMIT if limits.split_rows is None else limits.split_rows - start.rows
         return _OpenPart(
             start,
             bytearray(self._header if start.number == 1 else b""),
-            size_limit=min(part_size(start.number, limits.first_part_size), left),
-            row_limit=_NO_LIMIT if limits.split_rows is None else limits.split_rows - start.rows,
+            size_limit=min(size, left),
+            row_limit=min(limits.row_group or _NO_LIMIT, rows_left),
         )
 
     def _take(self) -> Generator[None, bytes, None]:
@@ -180,11 +168,22 @@ class Cutter:
                     row = yield
             finally:  # the last row may have come
                 part.rows, part.last_row = rows, last_row
-            if self._may_cut_before(row):
+            if self._has_room_for_a_group(row):
+                part.row_limit += self._limits.row_group or 0
+            elif self._may_cut_before(row):
                 self._cut(full=self._is_object_full(row))
             else:
                 part.add(row)
                 row = yield
+
+    def _has_room_for_a_group(self, row: bytes) -> bool:
+        """Return whether another row group follows in the part: it is not full, and one like those before it fits."""
+        part, limits = self._part, self._limits
+        if limits.row_group is None or part.rows % limits.row_group or self._is_object_full(row):
+            return False
+        size, groups = len(part.data), part.rows // limits.row_group
+        most = part_size(part.start.number, limits.first_part_size)
+        return size < MIN_PART_SIZE or size + size // groups <= most
 
     def _may_cut_before(self, row: bytes) -> bool:
         if len(self._part.data) < MIN_PART_SIZE and not self._is_object_full(row):
@@ -197,18 +196,17 @@ class Cutter:
         return too_large or (limits.split_rows is not None and end.rows >= limits.split_rows)
 
     def _cut(self, *, full: bool) -> None:
+        """Emit the part before a row that is known, so whether the object ends with the part is known too."""
         part = self._part
-        self._outlet.put(self._closed())
-        if full:
-            self._outlet.release(is_last=True)
+        self._emit(self._closed(is_last=full))
         self._rows_before += part.rows
         self._part = self._open(Position(part.start.object_index + 1) if full else part.end())
 
-    def _closed(self) -> RawPart:
+    def _closed(self, *, is_last: bool) -> RawPart:
         part = self._part
         key = self._key_of(part.last_row) if self._key_of is not None and part.rows else None
         header_size = len(self._header) if part.start.number == 1 else 0
-        return RawPart(part.start, part.data, part.rows, header_size, key)
+        return RawPart(part.start, part.data, part.rows, header_size, key, is_last)
 
     def stop(self) -> int:
         """Take no more rows, and return how many were written."""
@@ -221,9 +219,6 @@ class Cutter:
         The last part is empty if the rows of an earlier try were all there is.
         """
         self.stop()
-        part = self._part
-        if part.rows or self._outlet.held is None:
-            if not part.rows and part.start.number == 1 and part.start.object_index > 0:
-                return  # the object before ended with the last row
-            self._outlet.put(self._closed())
-        self._outlet.release(is_last=True)
+        start = self._part.start
+        if self._part.rows or start.number > 1 or start.object_index == 0:  # else the object before ended with them
+            self._emit(self._closed(is_last=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
@@ -81,6 +81,12 @@ class ExportRequest:
         return self.limits.split_size is not None or self.limits.split_rows is not None
 
     @property
+    def cuts(self) -> Limits:
+        """Return where the result is cut, with the row groups of Parquet."""
+        is_parquet = self.output.file_format == "parquet"
+        return replace(self.limits, row_group=self.output.parquet.row_group_size) if is_parquet else self.limits
+
+    @property
     def copy_format(self) -> RowFormat:
         """Return how COPY encodes rows; ``split_size`` counts the bytes of the lines, so the server makes them."""
         return self.output.copy_format if self.limits.split_size is None else self.output.row_format
@@ -96,7 +102,7 @@ class ExportRequest:
 
     def digest(self, identity: str, packer: str, columns: Sequence[Column]) -> str:
         """Return a hash of all that decides the bytes of the objects."""
-        parts = [identity, packer, [asdict(column) for column in columns], asdict(self.limits), self.bucket, self.key]
+        parts = [identity, packer, [asdict(column) for column in columns], asdict(self.cuts), self.bucket, self.key]
         text = json.dumps([*parts, self.output.row_format.name, self.order_by, self.options.digest(self.key)])
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -203,7 +203,7 @@ class ExportRun:
         header, held = self._rows.header, stream.held if stream else {}
         stretch = Stretch(header, keyed, parts.position(len(header)), after)
         pack = packing(self._rows.packer, parts.index, held)
-        self._pipeline = Pipeline(self._rows.source, self._request.limits, stretch, pack)
+        self._pipeline = Pipeline(self._rows.source, self._request.cuts, stretch, pack)
 
     def _first_part_of_next(self) -> PackedPart | None:
         """Return the first part of the next object, ``None`` if there are no more rows."""

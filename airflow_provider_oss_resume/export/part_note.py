@@ -40,7 +40,8 @@ class PartNote:
         if (size := len(text.encode())) > MAX_NOTE:
             raise ConfigurationError(
                 f"the checkpoint would keep {size:,} bytes of one part, and its limit is {MAX_NOTE:,}: name columns "
-                "with shorter values in order_by; for Parquet, set statistics='none' or select fewer columns"
+                "with shorter values in order_by; for Parquet, set statistics='none', a larger row_group_size or a "
+                "smaller part_size, or select fewer columns"
             )
         return text
 

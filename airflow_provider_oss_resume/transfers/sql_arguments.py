@@ -67,7 +67,7 @@ def make_query(task: SqlToOSSOperator) -> Query:
 
 def make_output(task: SqlToOSSOperator) -> Output:
     """Return the format of a task's objects."""
-    from airflow_provider_oss_resume.export import CSVFormat, Output, ParquetOptions
+    from airflow_provider_oss_resume.export import CSVFormat, JSONLinesFormat, Output, ParquetOptions
 
     return Output(
         file_format=text("file_format", task.file_format) or "csv",
@@ -80,8 +80,11 @@ def make_output(task: SqlToOSSOperator) -> Output:
             null_value=task.null_value or "",
         ),
         parquet=ParquetOptions(
-            schema=texts("schema", task.schema), statistics=text("statistics", task.statistics) or "key"
+            schema=texts("schema", task.schema),
+            statistics=text("statistics", task.statistics) or "key",
+            row_group_size=whole_number("row_group_size", task.row_group_size),
         ),
+        json=JSONLinesFormat(task.json_nulls, task.json_decimals, task.json_bigints),
     )
 
 

@@ -48,7 +48,7 @@ class SqlToOSSOperator(RerunningOperator):
 
     The operator takes the arguments of SqlToS3Operator and SQLToGCSOperator under their names too: ``query``,
     ``s3_bucket``, ``s3_key``, ``max_rows_per_file``, ``bucket``, ``filename``, ``export_format``, ``field_delimiter``,
-    ``null_marker``, ``gzip``, ``write_on_empty`` and ``approx_max_file_size_bytes``.
+    ``null_marker``, ``gzip``, ``write_on_empty``, ``approx_max_file_size_bytes`` and ``parquet_row_group_size``.
 
     :param sql: one query, or the name of a ``.sql`` template file. (templated)
     :param key: the object's key, or ``oss://bucket/key``. It holds ``{part}`` if the result is split. (templated)
@@ -71,10 +71,16 @@ class SqlToOSSOperator(RerunningOperator):
     :param delimiter: CSV: the character between values.
     :param quote: CSV: the character around values that need it.
     :param null_value: CSV: what stands for NULL.
+    :param json_nulls: JSON Lines: ``write`` a NULL as null, or ``omit`` its name. (templated)
+    :param json_decimals: JSON Lines: write ``numeric`` as a ``string``, so that no reader loses digits, or as a
+        ``number`` with all its digits. (templated)
+    :param json_bigints: JSON Lines: write integers of 64 bits as a ``number``, or as a ``string``, because many
+        readers lose digits beyond 2^53. (templated)
     :param schema: Parquet: types of columns by name, as pyarrow writes them, such as ``{"id": "int64"}``. Others
         have the type that the database reports, or are strings.
     :param statistics: Parquet: which columns have a minimum and a maximum in each row group: those of ``order_by``
         (``"key"``), ``"all"`` or ``"none"``. They are values of rows, and the checkpoint holds them.
+    :param row_group_size: Parquet: rows of a row group; default: a row group is a part. (templated)
     :param statement_timeout: how long the query may run, as a timedelta or in seconds.
     :param fast_path: ``False`` reads PostgreSQL by a cursor too. (templated)
     :param durable: keep a checkpoint across tries. It holds the last exported key; encrypt checkpoints if that is
@@ -104,6 +110,7 @@ class SqlToOSSOperator(RerunningOperator):
     template_fields: Sequence[str] = (
         *("sql", "key", "sql_conn_id", "parameters", "file_format", "compression", "order_by", "verify_prefix"),
         *("split_size", "split_rows", "if_empty", "header", "fast_path", "bandwidth_limit", "callback_required"),
+        *("json_nulls", "json_decimals", "json_bigints", "row_group_size"),
         *RerunningOperator.template_fields,
     )
     template_ext: Sequence[str] = (".sql",)
@@ -129,8 +136,12 @@ class SqlToOSSOperator(RerunningOperator):
         delimiter: str | None = None,
         quote: str = '"',
         null_value: str | None = None,
+        json_nulls: str = "write",
+        json_decimals: str = "string",
+        json_bigints: str = "number",
         schema: Mapping[str, str] | None = None,
         statistics: str = "key",
+        row_group_size: int | str | None = None,
         statement_timeout: timedelta | float | None = None,
         fast_path: bool | str = True,
         bandwidth_limit: int | str | None = None,
@@ -162,8 +173,12 @@ class SqlToOSSOperator(RerunningOperator):
         self.delimiter = theirs.or_ours("delimiter", delimiter)
         self.quote = quote
         self.null_value = theirs.or_ours("null_value", null_value)
+        self.json_nulls = json_nulls
+        self.json_decimals = json_decimals
+        self.json_bigints = json_bigints
         self.schema = schema
         self.statistics = statistics
+        self.row_group_size = theirs.or_ours("row_group_size", row_group_size)
         self.statement_timeout = statement_timeout
         self.fast_path = fast_path
         self.bandwidth_limit = bandwidth_limit

@@ -19,6 +19,7 @@ SYNONYMS = {
     "null_marker": "null_value",
     "approx_max_file_size_bytes": "split_size",
     "max_rows_per_file": "split_rows",
+    "parquet_row_group_size": "row_group_size",
 }
 """Names of SqlToS3Operator and SQLToGCSOperator, each with its name here."""
 

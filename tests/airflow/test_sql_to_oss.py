@@ -98,6 +98,18 @@ def test_parameters(execute: Execute, oss: DevServer) -> None:
     assert content(oss, result["key"]) == b"id\n1\n2\n"
 
 
+def test_options_of_json_lines(execute: Execute, oss: DevServer) -> None:
+    result = execute(
+        sql="SELECT id, note, amount FROM orders WHERE id IN (2, 3)",
+        file_format="jsonl",
+        order_by="id",
+        json_nulls="omit",
+        json_bigints="string",
+    )
+    first = b'{"id":"2","note":"' + b"x" * 40 + b'","amount":0.5}\n'
+    assert content(oss, result["key"]) == first + b'{"id":"3","amount":0.75}\n'
+
+
 def test_other_providers_names(execute: Execute, oss: DevServer) -> None:
     result = execute(
         sql=None,
@@ -204,6 +216,11 @@ def test_both_names_are_refused() -> None:
         ({"file_format": "parquet", "schema": "int64"}, "schema is 'int64'"),
         ({"file_format": "parquet", "schema": {"id": "int65"}}, "int65|needs the package pyarrow"),
         ({"statistics": "some"}, "statistics is 'some'"),
+        ({"file_format": "parquet", "row_group_size": 0}, "row_group_size is 0"),
+        ({"file_format": "parquet", "row_group_size": "many"}, "row_group_size is 'many'"),
+        ({"json_nulls": "drop"}, "json_nulls is 'drop': use one of 'write', 'omit'"),
+        ({"json_decimals": 5}, "json_decimals is 5"),
+        ({"json_bigints": None}, "json_bigints is None"),
         ({"parameters": 5}, "parameters is 5"),
         ({"parameters": "1"}, "parameters is '1'"),
         ({"sql": "SELECT ? AS a", "parameters": [1, 2]}, "binding"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from airflow_provider_oss_resume.exceptions import UploadCancelled
-from airflow_provider_oss_resume.export import JSONLinesFormat, Output, PostgresCopy, Query
+from airflow_provider_oss_resume.export import CursorRows, ExportResult, JSONLinesFormat, Output, PostgresCopy, Query
 from airflow_provider_oss_resume.export.cutter import Position, RawPart
 from airflow_provider_oss_resume.export.formats.json_columns import JSONColumns
 from tests.export.expand import expanded
@@ -18,17 +19,25 @@ from tests.export.scene import Scene
 JSON = Output("jsonl")
 
 
-def by_server(postgres: Postgres, sql: str) -> bytes:
+def by_server(postgres: Postgres, sql: str, lines: JSONLinesFormat = JSON.json) -> bytes:
     rows: list[bytes] = []
-    with closing(PostgresCopy(postgres.connect(), Query(sql), JSONLinesFormat())) as source:
+    with closing(PostgresCopy(postgres.connect(), Query(sql), lines)) as source:
         source.stream(rows.append)
     return b"".join(rows)
 
 
-def by_columns(postgres: Postgres, sql: str) -> bytes:
+def by_cursor(postgres: Postgres, sql: str, lines: JSONLinesFormat) -> bytes:
     rows: list[bytes] = []
-    with closing(PostgresCopy(postgres.connect(), Query(sql), JSON.copy_format)) as source:
-        packer = JSON.packer(source.describe(), (), source.row_format)
+    with closing(CursorRows(postgres.connect, Query(sql), lines)) as source:
+        source.stream(rows.append)
+    return b"".join(rows)
+
+
+def by_columns(postgres: Postgres, sql: str, lines: JSONLinesFormat = JSON.json) -> bytes:
+    rows: list[bytes] = []
+    output = Output("jsonl", json=lines)
+    with closing(PostgresCopy(postgres.connect(), Query(sql), output.copy_format)) as source:
+        packer = output.packer(source.describe(), (), source.row_format)
         assert isinstance(packer, JSONColumns)
         source.stream(rows.append)
     return bytes(packer.pack(RawPart(Position(), b"".join(rows), len(rows))).data)
@@ -68,6 +77,32 @@ def test_as_the_server_writes_it(postgres: Postgres, sql: str) -> None:
     assert all(isinstance(json.loads(line), dict) for line in expected.splitlines())
 
 
+@pytest.mark.parametrize("nulls", ["write", "omit"])
+@pytest.mark.parametrize("decimals", ["string", "number"])
+@pytest.mark.parametrize("bigints", ["number", "string"])
+def test_options_on_every_path(postgres: Postgres, nulls: str, decimals: str, bigints: str) -> None:
+    values = (
+        "i",
+        "i::bigint",
+        "i / 7.0",
+        "'v{,' || i",
+        "i % 2 = 0",
+        "to_jsonb(i)",
+        "timestamptz 'epoch' + i * interval '1s'",
+    )
+    some = ", ".join(f"CASE WHEN i % {4 + n} > 2 THEN {value} END AS c{n}" for n, value in enumerate(values))
+    sql = f"SELECT {some} FROM generate_series(1, 5000) AS i"
+    lines = JSONLinesFormat(nulls, decimals, bigints)
+    expected = by_server(postgres, sql, lines)
+    assert by_columns(postgres, sql, lines) == expected
+    assert by_cursor(postgres, sql, lines) == expected
+    found = [json.loads(line) for line in expected.splitlines()]
+    assert len(found) == 5000
+    assert (None in found[0].values()) == (nulls == "write")
+    assert {type(one.get("c1")) for one in found} == {type(None), str if bigints == "string" else int}
+    assert {type(one.get("c2")) for one in found} == {type(None), str if decimals == "string" else float}
+
+
 def test_domains_and_enumerations(postgres: Postgres) -> None:
     postgres.run(
         "DROP TYPE IF EXISTS mood", "CREATE TYPE mood AS ENUM ('sad', 'so \"so\"')",
@@ -88,12 +123,26 @@ def test_many_columns(postgres: Postgres) -> None:
 def test_an_interrupted_export_makes_the_same_bytes(
     scene: Scene, orders: str, compression: str | None, order_by: tuple[str, ...]
 ) -> None:
-    sql, output = "SELECT * FROM orders", Output("jsonl", compression)
+    options = JSONLinesFormat("omit", "number", "string")
+    sql, output = "SELECT * FROM orders", Output("jsonl", compression, json=options)
     with pytest.raises(UploadCancelled):
         scene.export(sql, output, order_by, watch=scene.stop_after(5))
     assert scene.export(sql, output, order_by).parts_reused >= 5
     lines = expanded(scene.content(), compression)
-    assert lines == by_server(scene.postgres, "SELECT * FROM orders ORDER BY id")
+    assert lines == by_server(scene.postgres, "SELECT * FROM orders ORDER BY id", options)
+
+
+@pytest.mark.parametrize("fast_path", [True, False])
+@pytest.mark.parametrize("changed", [{"nulls": "omit"}, {"decimals": "number"}, {"bigints": "string"}])
+def test_changed_options_start_afresh(scene: Scene, orders: str, fast_path: bool, changed: dict[str, str]) -> None:
+    def export(output: Output, **settings: Any) -> ExportResult:
+        source = scene.source(Query("SELECT * FROM orders", None, ("id",)), output, fast_path=fast_path)
+        return scene.export("", output, ("id",), source=source, **settings)
+
+    with pytest.raises(UploadCancelled):
+        export(JSON, watch=scene.stop_after(3))
+    assert export(Output("jsonl", json=JSONLinesFormat(**changed))).parts_reused == 0
+    assert scene.uploads() == 0
 
 
 def test_a_split_by_bytes_counts_the_bytes_of_the_lines(scene: Scene, orders: str) -> None:

@@ -106,6 +106,60 @@ def test_the_cursor_path_makes_the_same_file(scene: Scene, orders: str, driver: 
     assert scene.content() == by_copy
 
 
+def row_groups(scene: Scene, key: str | None = None) -> list[int]:
+    file = parquet.ParquetFile(io.BytesIO(scene.content(key)))
+    return [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+
+
+class TestRowGroups:
+    def test_several_are_a_part(self, scene: Scene, orders: str) -> None:
+        output = Output("parquet", "zstd", parquet=ParquetOptions(row_group_size=7_000))
+        result = scene.export(SQL, output, ("id",), part_size=1_500_000)
+        assert row_groups(scene) == [7_000] * 8 + [4_000]
+        assert result.objects[0].parts == 5  # of two row groups each
+        assert table(scene)["id"].to_pylist() == list(range(1, 60_001))
+
+    def test_one_larger_than_a_part_makes_a_larger_part(self, scene: Scene, orders: str) -> None:
+        output = Output("parquet", "zstd", parquet=ParquetOptions(row_group_size=25_000))
+        result = scene.export(SQL, output, ("id",))
+        assert (row_groups(scene), result.objects[0].parts) == ([25_000, 25_000, 10_000], 3)
+
+    def test_each_object_of_a_split_has_its_own(self, scene: Scene, orders: str) -> None:
+        scene.key += "-{part}.parquet"
+        output = Output("parquet", "zstd", parquet=ParquetOptions(row_group_size=8_000))
+        result = scene.export(SQL, output, ("id",), split_rows=20_000)
+        assert [row_groups(scene, one.key) for one in result.objects] == [[8_000, 8_000, 4_000]] * 3
+
+    @pytest.mark.parametrize("order_by", [("id",), ()])
+    def test_an_interrupted_export_makes_the_same_bytes(
+        self, scene: Scene, orders: str, order_by: tuple[str, ...]
+    ) -> None:
+        output = Output("parquet", "zstd", parquet=ParquetOptions(row_group_size=1_000, statistics="all"))
+        with pytest.raises(UploadCancelled):
+            scene.export(SQL, output, order_by, watch=scene.stop_after(5))
+        assert scene.export(SQL, output, order_by).parts_reused >= 5
+        resumed = scene.content()
+        assert row_groups(scene) == [1_000] * 60
+        scene.export(SQL, output, order_by)
+        assert scene.content() == resumed
+
+    def test_another_size_starts_afresh(self, scene: Scene, orders: str) -> None:
+        with pytest.raises(UploadCancelled):
+            scene.export(SQL, PARQUET, ("id",), watch=scene.stop_after(5))
+        output = Output("parquet", "zstd", parquet=ParquetOptions(row_group_size=5_000))
+        assert scene.export(SQL, output, ("id",)).parts_reused == 0
+
+    def test_row_groups_that_are_too_small_for_a_checkpoint_say_what_to_do(self, scene: Scene, orders: str) -> None:
+        output = Output("parquet", parquet=ParquetOptions(row_group_size=1, statistics="all"))
+        with pytest.raises(ConfigurationError, match="a larger row_group_size"):
+            scene.export(SQL, output, ("id",))
+        assert (scene.exists(), scene.parts_sent()) == (False, {})
+
+    def test_none_is_refused(self) -> None:
+        with pytest.raises(ConfigurationError, match="row_group_size is 0"):
+            ParquetOptions(row_group_size=0)
+
+
 def test_small_row_groups_are_padded(scene: Scene) -> None:
     result = scene.export("SELECT repeat('a', 100) AS v FROM generate_series(1, 20000)", PARQUET)
     assert result.objects[0].parts > 5

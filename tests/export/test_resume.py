@@ -218,6 +218,13 @@ class TestKeysThatCannotWork:
     def test_a_column_that_is_not_there(self, scene: Scene, orders: str) -> None:
         self.check(scene, SQL, "nothing", "has 0 columns of that name")
 
+    def test_a_direction(self, scene: Scene, orders: str) -> None:
+        self.check(scene, SQL, "id DESC", "leave ASC and DESC out: rows are exported in ascending order")
+
+    def test_quotes_and_capitals(self, scene: Scene) -> None:
+        self.check(scene, 'SELECT 1 AS "Id", 2 AS b', '"Id"', "write 'Id'")
+        self.check(scene, 'SELECT 1 AS "Id", 2 AS b', "id", "write 'Id'")
+
     def test_a_column_that_is_there_twice(self, scene: Scene) -> None:
         self.check(scene, "SELECT 1 AS a, 2 AS a", "a", "has 2 columns of that name")
 
@@ -277,6 +284,23 @@ def test_a_key_of_two_columns_with_odd_names(scene: Scene, driver: str, fast_pat
     assert (result.rows, result.parts_reused >= 2) == (10_000, True)
     numbers = [line.split(b",")[:2] for line in scene.content().splitlines()[1:]]
     assert [int(a) * 100 + int(b) for a, b in numbers] == list(range(1, 10_001))
+
+
+@pytest.mark.parametrize("output", [Output(), Output("jsonl")])
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_cursor_resumes_after_dates_that_python_does_not_have(scene: Scene, driver: str, output: Output) -> None:
+    sql = "SELECT date '0044-03-15 BC' + i AS k, repeat('x', 90) AS v FROM generate_series(1, 10000) AS i"
+
+    def source() -> RowSource:
+        return scene.source(Query(sql, None, ("k",)), output, driver, fast_path=False)
+
+    with pytest.raises(UploadCancelled):
+        scene.export(sql, output, ("k",), source=source(), watch=scene.stop_after(2))
+    result = scene.export(sql, output, ("k",), source=source(), verify_prefix="count")
+    assert (result.rows, result.parts_reused >= 2) == (10_000, True)
+    resumed = scene.content()
+    scene.export(sql, output, ("k",), source=source())
+    assert scene.content() == resumed
 
 
 def test_a_query_that_fails_in_the_middle_keeps_its_parts(scene: Scene) -> None:

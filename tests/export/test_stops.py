@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -17,7 +20,8 @@ from airflow_provider_oss_resume.exceptions import (
     SourceError,
     UploadCancelled,
 )
-from airflow_provider_oss_resume.export import CSVFormat, CursorRows, Output, PostgresCopy, Query
+from airflow_provider_oss_resume.export import CSVFormat, CursorRows, JSONLinesFormat, Output, PostgresCopy, Query
+from airflow_provider_oss_resume.export.formats.row_format import RowFormat
 from airflow_provider_oss_resume.export.rows.row_source import RowSource
 from airflow_provider_oss_resume.upload import ObjectOptions
 from tests.export.expand import expanded
@@ -133,6 +137,11 @@ def test_a_statement_timeout(scene: Scene) -> None:
         ("SELECT 1 /* open", ConfigurationError, "comment without an end"),
         ("SELECT nextval('numbers')", ConfigurationError, "writes"),
         ("SELECT 1/0", SourceError, "division by zero"),
+        ("SELECT * FROM orders FOR UPDATE", ConfigurationError, "writes"),
+        ("SELECT * INTO copied FROM orders", ConfigurationError, "INTO"),
+        ("SELECT 'open", ConfigurationError, "unterminated"),
+        ("SELECT 'a\0b'", ConfigurationError, "unterminated|NUL"),
+        ("SELECT " + ", ".join(map(str, range(1665))), ConfigurationError, "at most 1664"),
     ],
 )
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
@@ -176,13 +185,17 @@ def test_a_result_without_columns(scene: Scene, file_format: str, fast_path: boo
     assert scene.server.requests() == []
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
-def test_a_value_that_the_driver_cannot_read(scene: Scene, driver: str) -> None:
-    output, sql = Output("jsonl"), "SELECT timestamptz '0044-03-15 12:00:00 BC' AS t"
-    source = scene.source(Query(sql), output, driver, fast_path=False)
-    with pytest.raises(SourceError, match=r"cast the column to text|too small"):
-        scene.export(sql, output, source=source)
-    assert not scene.exists()
+@pytest.mark.parametrize("row_format", [CSVFormat(), JSONLinesFormat()])
+def test_a_value_that_the_driver_cannot_read(row_format: RowFormat) -> None:
+    """As a year before Christ or after 9999 is for drivers that make a datetime of it."""
+    sqlite3.register_converter("year", lambda value: str(dt.date(int(value), 1, 1)).encode())
+    connection = sqlite3.connect(":memory:", detect_types=sqlite3.PARSE_DECLTYPES)
+    connection.executescript("CREATE TABLE years (y year); INSERT INTO years VALUES (10000)")
+    with (
+        closing(CursorRows(lambda: connection, Query("SELECT y FROM years"), row_format)) as source,
+        pytest.raises(SourceError, match="cast the column to text"),
+    ):
+        source.stream(lambda _row: None)
 
 
 @pytest.mark.parametrize("kind", ["uuid", "bit(4)", "text", "boolean"])

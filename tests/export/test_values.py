@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from airflow_provider_oss_resume.export import CSVFormat, CursorRows, JSONLinesFormat, PostgresCopy, Query
+from airflow_provider_oss_resume.export import CSVFormat, CursorRows, JSONLinesFormat, Output, PostgresCopy, Query
+from airflow_provider_oss_resume.export.cutter import Position, RawPart
 from airflow_provider_oss_resume.export.formats.row_format import RowFormat
 from airflow_provider_oss_resume.export.rows.row_source import RowSource
 from tests.export.postgres import Postgres
@@ -96,7 +99,7 @@ def test_json_lines(postgres: Postgres, path: str, sql: str, expected: bytes) ->
     assert rows(postgres, path, sql, JSONLinesFormat()) == expected
 
 
-@pytest.mark.parametrize("path", COPY)
+@pytest.mark.parametrize("path", ALL)
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [
@@ -106,15 +109,71 @@ def test_json_lines(postgres: Postgres, path: str, sql: str, expected: bytes) ->
         ("SELECT 'infinity'::timestamptz AS t, '-Infinity'::float8 AS f", b'{"t":"infinity","f":"-Infinity"}\n'),
         ("SELECT date '0044-03-15 BC' AS d", b'{"d":"0044-03-15 BC"}\n'),
         ("SELECT '{\"b\": 1}'::jsonb AS j, 'NaN'::numeric AS n", b'{"j":{"b": 1},"n":"NaN"}\n'),
+        ("SELECT timestamptz '2024-06-01 12:00:00.12+02' AS t", b'{"t":"2024-06-01T10:00:00.12+00:00"}\n'),
+        ("SELECT timestamptz '0044-03-15 12:00:00 BC' AS t", b'{"t":"0044-03-15T12:00:00+00:00 BC"}\n'),
+        ("SELECT 1 AS oss_resume_row, 2 AS q", b'{"oss_resume_row":1,"q":2}\n'),
+        ("SELECT time '12:00' AS t, timestamp '2024-06-01' AS u", b'{"t":"12:00:00","u":"2024-06-01T00:00:00"}\n'),
+        ("SELECT 1.0::float8 AS f, 1e22::float8 AS g, '-0'::float8 AS h", b'{"f":1,"g":1e+22,"h":-0}\n'),
+        ("SELECT ARRAY[1.10, NULL]::numeric[] AS a, ROW(1, 'x') AS r", b'{"a":[1.10,null],"r":{"f1":1,"f2":"x"}}\n'),
     ],
 )
 def test_json_lines_of_odd_types(postgres: Postgres, path: str, sql: str, expected: bytes) -> None:
     assert rows(postgres, path, sql, JSONLinesFormat()) == expected
 
 
-@pytest.mark.parametrize("path", COPY)
+@pytest.mark.parametrize("path", ALL)
 def test_a_json_value_with_a_line_end_stays_on_one_line(postgres: Postgres, path: str) -> None:
     assert rows(postgres, path, "SELECT E'{\"a\":\\n1}'::json AS j", JSONLinesFormat()) == b'{"j":{"a": 1}}\n'
+
+
+JSON_VALUES = """SELECT 9007199254740993 AS i, 7 AS small, 1.10::numeric AS d, NULL::int AS "10%% 'off'",
+  'NaN'::numeric AS n, NULL::text AS t, 12.5::money AS m, '{"a": null}'::jsonb AS j, 'null'::jsonb AS k,
+  NULL::bool AS b, ARRAY[1, NULL] AS l, NULL::float8 AS f, NULL::timestamptz AS z"""
+
+
+@pytest.mark.parametrize("path", [*ALL, "columns psycopg2"])
+@pytest.mark.parametrize("parameters", [None, {"unused": 1}])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            JSONLinesFormat(nulls="omit"),
+            '{"i":9007199254740993,"small":7,"d":"1.10","n":"NaN","m":"$12.50","j":{"a": null},"k":null,"l":[1,null]}',
+        ),
+        (
+            JSONLinesFormat(decimals="number"),
+            (
+                '{"i":9007199254740993,"small":7,"d":1.10,"10% \'off\'":null,"n":"NaN","t":null,"m":"$12.50",'
+                '"j":{"a": null},"k":null,"b":null,"l":[1,null],"f":null,"z":null}'
+            ),
+        ),
+        (
+            JSONLinesFormat(nulls="omit", decimals="number", bigints="string"),
+            '{"i":"9007199254740993","small":7,"d":1.10,"n":"NaN","m":"$12.50","j":{"a": null},"k":null,"l":[1,null]}',
+        ),
+    ],
+)
+def test_json_options(postgres: Postgres, path: str, parameters: Any, options: JSONLinesFormat, expected: str) -> None:
+    sql = JSON_VALUES if parameters else JSON_VALUES.replace("%%", "%")
+    assert json_rows(postgres, path, sql, options, parameters) == f"{expected}\n".encode()
+
+
+@pytest.mark.parametrize("path", [*ALL, "columns psycopg2"])
+def test_a_row_of_nulls_that_are_omitted(postgres: Postgres, path: str) -> None:
+    sql = "SELECT NULL::int AS a, NULL::text AS b FROM generate_series(1, 2)"
+    assert json_rows(postgres, path, sql, JSONLinesFormat(nulls="omit")) == b"{}\n{}\n"
+
+
+def json_rows(postgres: Postgres, path: str, sql: str, lines: JSONLinesFormat, parameters: Any = None) -> bytes:
+    """Return the lines; of ``columns``, those that pyarrow makes of what COPY sends."""
+    if not path.startswith("columns"):
+        return rows(postgres, path, sql, lines, parameters)
+    found: list[bytes] = []
+    output = Output("jsonl", json=lines)
+    with closing(PostgresCopy(postgres.connect(), Query(sql, parameters), output.copy_format)) as source:
+        packer = output.packer(source.describe(), (), source.row_format)
+        source.stream(found.append)
+    return bytes(packer.pack(RawPart(Position(), b"".join(found), len(found))).data)
 
 
 @pytest.mark.parametrize("path", ALL)
@@ -128,6 +187,19 @@ def test_a_json_value_with_a_line_end_stays_on_one_line(postgres: Postgres, path
         ("SELECT '10%%' WHERE 'ab' LIKE %s", ("a%",), b"10%\n"),
         ("SELECT %(name)s::text", {"name": "it's; --"}, b"it's; --\n"),
         ("SELECT ';' -- ;", None, b";\n"),
+        ("\ufeffSELECT 1", None, b"1\n"),
+        ("TABLE pg_am LIMIT 0", None, b""),
+        ("VALUES (1, 'a')", None, b"1,a\n"),
+        ("(SELECT 1) UNION ALL (SELECT 2)", None, b"1\n2\n"),
+        (
+            "WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t",
+            None,
+            b"1\n2\n3\n",
+        ),
+        ("SELECT generate_series(1, 2)", None, b"1\n2\n"),
+        ("SELECT $tag$a;b--$tag$", None, b"a;b--\n"),
+        ("SELECT U&'\\0061;'", None, b"a;\n"),
+        ("SELECT %s::int[], %s::date", ([1, 2], dt.date(2024, 1, 2)), b'"{1,2}",2024-01-02\n'),
     ],
 )
 def test_statements(postgres: Postgres, path: str, sql: str, parameters: Any, expected: bytes) -> None:

@@ -11,15 +11,18 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_oss_resume.export.cutter import RawPart
 from airflow_provider_oss_resume.export.formats.arrow_rows import read_batches
 from airflow_provider_oss_resume.export.formats.packer import Packed, Packer
+from airflow_provider_oss_resume.export.formats.row_format import JSONLinesFormat
 from airflow_provider_oss_resume.export.rows.row_source import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_Values = tuple[str, Any, str]  # Any, because pyarrow may not be installed
 
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 _FLOATS = frozenset({"real", "double precision"})
@@ -38,53 +41,86 @@ _RARE = {text: json.dumps(text)[1:-1] for text in map(chr, range(1, 32)) if text
 class JSONColumns:
     """Make the lines of each part of its columns, and pack them.
 
+    :param lines: what the lines are.
     :param inner: what is done to the lines.
     """
 
     needs_all = False
 
-    def __init__(self, columns: Sequence[Column], inner: Packer) -> None:
+    def __init__(self, columns: Sequence[Column], lines: JSONLinesFormat, inner: Packer) -> None:
         import pyarrow.compute  # noqa: F401 - here, as an import in a thread holds up the one that reads rows
 
         self._columns = columns
+        self._format = lines
         self._inner = inner
-        self.name = json.dumps(["jsonl", inner.name])
+        self.name = json.dumps([lines.name, inner.name])
 
     def pack(self, part: RawPart) -> Packed:
         if part.rows:
-            part = replace(part, data=_lines(part, self._columns))
+            part = replace(part, data=_lines(part, self._columns, self._format))
         return self._inner.pack(part)
 
     def end(self, last: Packed, before: Sequence[tuple[int, bytes]]) -> bytes | bytearray | memoryview:
         return self._inner.end(last, before)
 
 
-def _lines(part: RawPart, columns: Sequence[Column]) -> bytearray:
+def _lines(part: RawPart, columns: Sequence[Column], wanted: JSONLinesFormat) -> bytearray:
     import pyarrow as pa
 
     text, lines = pa.large_string(), bytearray()  # a string is limited to 2 GiB
+    make = _lines_without_nulls if wanted.nulls == "omit" else _lines_with_nulls
+    kinds = [_written_as(column, wanted) for column in columns]
     for batch in read_batches(part, {column.name: text for column in columns}):
-        lines += _lines_of(batch, columns)
+        values = [_json_values(kind, batch.column(index)) for index, kind in enumerate(kinds)]
+        lines += _bytes_of(make(values, columns))
     return lines
 
 
-def _lines_of(batch: pa.RecordBatch, columns: Sequence[Column]) -> memoryview:
+def _lines_with_nulls(values: Sequence[_Values], columns: Sequence[Column]) -> pa.Array:
     import pyarrow.compute as pc
 
     pieces: list[object] = []
     literal = "{"
-    for index, column in enumerate(columns):
-        before, values, after = _json_values(column.type.partition("(")[0], batch.column(index))
-        literal += f"{',' if index else ''}{json.dumps(column.name, ensure_ascii=False)}:{before}"
-        pieces += [_text(literal), values]
+    for index, (column, (before, texts, after)) in enumerate(zip(columns, values, strict=True)):
+        pieces += [_text(f"{literal}{',' if index else ''}{_name(column)}:{before}"), texts]
         literal = after
     pieces += [_text(literal + "}\n"), _text("")]
-    lines = pc.binary_join_element_wise(*pieces, null_handling="replace", null_replacement="null")
+    return pc.binary_join_element_wise(*pieces, null_handling="replace", null_replacement="null")
+
+
+def _lines_without_nulls(values: Sequence[_Values], columns: Sequence[Column]) -> pa.Array:
+    import pyarrow.compute as pc
+
+    pairs = [
+        pc.binary_join_element_wise(_text(f",{_name(column)}:{before}"), texts, _text(after), _text(""))
+        for column, (before, texts, after) in zip(columns, values, strict=True)
+    ]
+    # Not null_handling="skip": pyarrow 26 then leaves out a row whose values are all null.
+    pieces = [_text("{"), *pairs, _text("}\n"), _text("")]
+    lines = pc.binary_join_element_wise(*pieces, null_handling="replace", null_replacement="")
+    return pc.replace_substring(lines, "{,", "{", max_replacements=1)
+
+
+def _name(column: Column) -> str:
+    return json.dumps(column.name, ensure_ascii=False)
+
+
+def _bytes_of(lines: pa.Array) -> memoryview:
+    import pyarrow.compute as pc
+
     size = pc.sum(pc.binary_length(lines)).as_py()
     return memoryview(lines.buffers()[2])[:size]
 
 
-def _json_values(kind: str, values: pa.Array) -> tuple[str, pa.Array, str]:
+def _written_as(column: Column, wanted: JSONLinesFormat) -> str:
+    """Return a type whose values are written as those of a column are wanted."""
+    kind = column.type.partition("(")[0]
+    if kind == "numeric" and wanted.decimals == "number":
+        return "double precision"
+    return "numeric" if kind == "bigint" and wanted.bigints == "string" else kind
+
+
+def _json_values(kind: str, values: pa.Array) -> _Values:
     """Return what stands before each value, the values, and what stands after each."""
     import pyarrow.compute as pc
 
@@ -113,7 +149,7 @@ def _text(value: str) -> pa.Scalar:
     return pa.Array.from_buffers(pa.large_string(), 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)])[0]
 
 
-def _quoted(values: pa.Array) -> tuple[str, pa.Array, str]:
+def _quoted(values: pa.Array) -> _Values:
     import pyarrow.compute as pc
 
     if values.null_count == 0:

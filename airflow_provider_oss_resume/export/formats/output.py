@@ -32,6 +32,7 @@ class Output:
     :param compression_level: as the compression defines it.
     :param csv: used for CSV.
     :param parquet: used for Parquet.
+    :param json: used for JSON Lines.
     :raises ConfigurationError: the format or the compression is unknown, or a package is missing.
     """
 
@@ -40,6 +41,7 @@ class Output:
     compression_level: int | None = None
     csv: CSVFormat = field(default_factory=CSVFormat)
     parquet: ParquetOptions = field(default_factory=ParquetOptions)
+    json: JSONLinesFormat = field(default_factory=JSONLinesFormat)
 
     def __post_init__(self) -> None:
         name = str(self.file_format).lower()
@@ -53,7 +55,7 @@ class Output:
         """Return how rows are encoded."""
         if self.file_format == "parquet":
             return COLUMNS
-        return JSONLinesFormat() if self.file_format == "jsonl" else self.csv
+        return self.json if self.file_format == "jsonl" else self.csv
 
     @property
     def uses_pyarrow(self) -> bool:
@@ -63,7 +65,8 @@ class Output:
     @property
     def copy_format(self) -> RowFormat:
         """Return how COPY encodes rows: for JSON Lines the values alone, where pyarrow can make the lines."""
-        return JSONColumnsFormat() if self.file_format == "jsonl" and self.uses_pyarrow else self.row_format
+        by_pyarrow = self.file_format == "jsonl" and self.uses_pyarrow
+        return JSONColumnsFormat(lines=self.json) if by_pyarrow else self.row_format
 
     @property
     def part_size(self) -> int:
@@ -93,4 +96,6 @@ class Output:
         if self.file_format == "parquet":
             return ParquetParts(columns, self.parquet, (self.compression, self.compression_level), key)
         packer = choose_compression(self.compression, self.compression_level)
-        return JSONColumns(columns, packer) if isinstance(row_format, JSONColumnsFormat) else packer
+        if isinstance(row_format, JSONColumnsFormat):
+            return JSONColumns(columns, row_format.lines, packer)
+        return packer

@@ -25,6 +25,7 @@ MAGIC = b"PAR1"
 _NUM_ROWS, _ROW_GROUPS = 3, 4
 _COLUMNS, _GROUP_OFFSET, _ORDINAL = 1, 5, 7
 _CHUNK_OFFSET, _META, _OFFSET_INDEX, _COLUMN_INDEX = 2, 3, 4, 6
+_MAX_ORDINAL = (1 << 15) - 1
 _DATA_PAGE, _INDEX_PAGE, _DICTIONARY_PAGE, _BLOOM_FILTER = 9, 10, 11, 14
 
 
@@ -75,6 +76,8 @@ def _shift_group(group: Struct, by: int, ordinal: int) -> None:
     _shift(group, _GROUP_OFFSET, by)
     if _ORDINAL in group:
         group[_ORDINAL].content = ordinal
+        if ordinal > _MAX_ORDINAL:
+            del group[_ORDINAL]  # optional, and readers take it for an integer of 16 bits
     for chunk in group[_COLUMNS].content.items:
         if chunk[_CHUNK_OFFSET].content:  # 0 in files of newer writers
             _shift(chunk, _CHUNK_OFFSET, by)

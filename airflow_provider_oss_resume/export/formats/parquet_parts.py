@@ -29,12 +29,17 @@ class ParquetOptions:
     :param schema: types of columns by name, as pyarrow writes them; others come from the database.
     :param statistics: which columns have a minimum and a maximum in each row group: those of ``order_by``
         (``key``), ``all`` or ``none``. They are values of rows, and the checkpoint holds them.
+    :param row_group_size: rows of a row group; ``None`` makes one of each part. A part has several row groups if
+        several fit into it, and is larger than usual if one does not.
     """
 
     schema: Mapping[str, str] = field(default_factory=dict)
     statistics: str = "key"
+    row_group_size: int | None = None
 
     def __post_init__(self) -> None:
+        if self.row_group_size is not None and self.row_group_size < 1:
+            raise ConfigurationError(f"row_group_size is {self.row_group_size}: write a number of rows, 1 or more")
         if self.statistics not in STATISTICS:
             raise ConfigurationError(f"statistics is {self.statistics!r}: use one of {', '.join(STATISTICS)}")
 
@@ -65,7 +70,8 @@ class ParquetParts:
             "write_statistics": named or False,
             "store_schema": False,
         }
-        self.name = json.dumps(["parquet", str(self._schema), self._settings])
+        self._group = options.row_group_size
+        self.name = json.dumps(["parquet", str(self._schema), self._settings, self._group])
 
     def pack(self, part: RawPart) -> Packed:
         if not part.rows:
@@ -107,7 +113,7 @@ class ParquetParts:
         buffer = pa.BufferOutputStream()  # a Python file would ask for the interpreter lock at each page
         with parquet.ParquetWriter(buffer, self._schema, **self._settings) as writer:
             if table is not None:
-                writer.write_table(table)
+                writer.write_table(table, self._group)
         content: bytes = buffer.getvalue().to_pybytes()
         return content
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, cast
@@ -21,7 +21,7 @@ Text = str | None
 
 
 class RowFormat(Protocol):
-    """Encode rows, and read the key of an encoded row.
+    """Say how rows are encoded, and read the key of an encoded row.
 
     :ivar name: names the format and its options, for the checkpoint.
     """
@@ -31,10 +31,6 @@ class RowFormat(Protocol):
 
     def header(self, columns: Sequence[str]) -> bytes:
         """Return what stands before the first row of each object."""
-        ...
-
-    def encode(self, columns: Sequence[str], values: Sequence[object]) -> bytes:
-        """Return one row, ended by a line feed."""
         ...
 
     def key_of(self, columns: Sequence[str], order_by: Sequence[str], row: bytes) -> Key:
@@ -79,10 +75,6 @@ class CSVFormat:
         if not self.with_header:
             return b""
         return self._line([self._quoted(name, alone=len(columns) == 1) for name in columns])
-
-    def encode(self, columns: Sequence[str], values: Sequence[object]) -> bytes:  # noqa: ARG002 - as the others
-        texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
-        return next(self.encode_columns([[text] for text in texts]))
 
     def encode_columns(self, columns: Sequence[Sequence[Text]]) -> Iterator[bytes]:
         """Yield the rows of some columns of equal length.
@@ -132,38 +124,79 @@ COLUMNS = CSVFormat(with_header=False, delimiter="\x02", quote="\x01")
 """How rows are read that pyarrow turns into columns: hardly any value needs a quote."""
 
 
-@dataclass(frozen=True, slots=True)
-class JSONColumnsFormat(CSVFormat):
-    """Have the server send the values of JSON Lines without their names; see :mod:`.json_columns`."""
-
-    with_header: bool = COLUMNS.with_header
-    delimiter: str = COLUMNS.delimiter
-    quote: str = COLUMNS.quote
-
-    @property
-    def name(self) -> str:
-        return json.dumps(["jsonl columns"])
+NULLS = ("write", "omit")
+DECIMALS = ("string", "number")
+BIGINTS = ("number", "string")
 
 
 @dataclass(frozen=True, slots=True)
 class JSONLinesFormat:
-    """Write one JSON object a line. Decimals are strings, so that no reader loses digits."""
+    """Write one JSON object a line.
+
+    :param nulls: ``write`` a NULL as null, or ``omit`` its name. A null inside a JSON value stays.
+    :param decimals: ``numeric`` as a ``string``, so that no reader loses digits, or as a ``number`` with all of them.
+    :param bigints: integers of 64 bits as a ``number``, or as a ``string`` for readers that lose digits beyond 2^53.
+    """
+
+    nulls: str = NULLS[0]
+    decimals: str = DECIMALS[0]
+    bigints: str = BIGINTS[0]
+
+    def __post_init__(self) -> None:
+        for name, choices in (("nulls", NULLS), ("decimals", DECIMALS), ("bigints", BIGINTS)):
+            if (value := getattr(self, name)) not in choices:
+                raise ConfigurationError(f"json_{name} is {value!r}: use one of {', '.join(map(repr, choices))}")
 
     @property
     def name(self) -> str:
-        return json.dumps(["jsonl"])
+        return json.dumps(["jsonl", self.nulls, self.decimals, self.bigints])
 
     def header(self, columns: Sequence[str]) -> bytes:  # noqa: ARG002 - JSON Lines has none
         return b""
 
-    def encode(self, columns: Sequence[str], values: Sequence[object]) -> bytes:
-        text = json.dumps(dict(zip(columns, values, strict=True)), ensure_ascii=False, separators=(",", ":"))
-        return f"{text}\n".encode()
+    def encode_columns(self, names: Sequence[str], columns: Sequence[Sequence[Text]]) -> Iterator[bytes]:
+        """Yield the rows of some columns of equal length, whose values are JSON already."""
+        null = None if self.nulls == "omit" else "null"
+        pairs = [
+            [f"{name}:{value or null}" if value or null else None for value in column]
+            for name, column in zip(map(json_text, names), columns, strict=True)
+        ]
+        return (f"{{{','.join(filter(None, row))}}}\n".encode() for row in zip(*pairs, strict=True))
 
     def key_of(self, columns: Sequence[str], order_by: Sequence[str], row: bytes) -> Key:  # noqa: ARG002
         values = json.loads(row, parse_float=str, parse_int=str)
-        return tuple(_json_text(values[name]) for name in order_by)
+        return tuple(_key_text(values[name]) for name in order_by)
 
 
-def _json_text(value: object) -> str:
+@dataclass(frozen=True, slots=True)
+class JSONColumnsFormat(CSVFormat):
+    """Have the server send the values of JSON Lines without their names; see :mod:`.json_columns`.
+
+    :param lines: what the lines become.
+    """
+
+    with_header: bool = COLUMNS.with_header
+    delimiter: str = COLUMNS.delimiter
+    quote: str = COLUMNS.quote
+    lines: JSONLinesFormat = JSONLinesFormat()
+
+    @property
+    def name(self) -> str:
+        return json.dumps(["jsonl columns", self.lines.name])
+
+
+def is_bigint(kind: str) -> bool:
+    """Return whether a type has integers beyond 2^53, or may have."""
+    return kind in ("bigint", "")
+
+
+def json_text(value: object, default: Callable[[object], object] | None = None) -> str:
+    """Return a value as JSON on one line.
+
+    :param default: turns a value that JSON does not have into one that it has.
+    """
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=default)
+
+
+def _key_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -9,21 +9,22 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
-from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, RowFormat
+from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat, RowFormat
 from airflow_provider_oss_resume.export.rows.dialects import Connect, Database
+from airflow_provider_oss_resume.export.rows.json_lines_sql import around_for_lines
 from airflow_provider_oss_resume.export.rows.postgres_session import (
     Session,
     query_error,
     settings_for,
     unfit_parameters,
 )
-from airflow_provider_oss_resume.export.rows.query import Query
+from airflow_provider_oss_resume.export.rows.query import Query, require_key_column
 from airflow_provider_oss_resume.export.rows.row_source import Column, Key, Write
 from airflow_provider_oss_resume.export.rows.statement import require_query
-from airflow_provider_oss_resume.export.rows.value_text import json_value, texts_of
+from airflow_provider_oss_resume.export.rows.value_text import json_texts_of, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +85,7 @@ class CursorRows:
 
     def check_key(self) -> None:
         for name in self._query.order_by:
-            if (count := self._names.count(name)) != 1:
-                raise ConfigurationError(
-                    f"order_by names column {name!r}, and the result has {count} columns of that name; it has "
-                    f"{self._names}"
-                )
+            require_key_column(name, self._names)
         condition = " OR ".join(f"{name} IS NULL" for name in self._key_names(self._query.parameters))
         if self._one(self._around("SELECT count(*) FROM", f"WHERE {condition}")):
             raise ConfigurationError(
@@ -137,25 +134,39 @@ class CursorRows:
         return int(self._one((f"SELECT count(*) FROM (\n{sql}\n) p", parameters)))
 
     def stream(self, write: Write, after: Key | None = None, until: Key | None = None) -> int | None:
-        names = self._names  # asked for before the cursor is open: many drivers allow one at a time
+        columns = self._columns  # asked for before the cursor is open: many drivers allow one at a time
         query = self._ordered(after, until) if self._query.order_by else self._around("")
-        with self._executed(query, self._text_types) as cursor:
+        with self._executed(self._by_server(query), self._text_types) as cursor:
             while rows := _fetched(cursor):
-                for row in self._encoded(names, rows):
+                for row in self._encoded(columns, rows):
                     write(row)
         return None
 
+    def _by_server(self, query: tuple[str, Any]) -> tuple[str, Any]:
+        """Return a query that has PostgreSQL write the lines of JSON, so that they are those of COPY."""
+        if self._session is None or not isinstance(self.row_format, JSONLinesFormat):
+            return query
+        sql, parameters = query
+        before, after = around_for_lines(self._columns, self.row_format)
+        return (before.replace("%", "%%") if parameters else before) + sql + after, parameters
+
     @cached_property
     def _text_types(self) -> frozenset[int]:
-        """Return the types that PostgreSQL sends as text; JSON tells numbers from text, and needs values."""
+        """Return the types that PostgreSQL sends as text."""
         if self._session is None or not isinstance(self.row_format, CSVFormat):
             return frozenset()
         return self._of_session(self._session.type_numbers)
 
-    def _encoded(self, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[bytes]:
+    def _encoded(self, columns: Sequence[Column], rows: Sequence[Sequence[object]]) -> Iterator[bytes]:
         if isinstance(self.row_format, CSVFormat):
-            return self.row_format.encode_columns([texts_of(column) for column in zip(*rows, strict=True)])
-        return (self.row_format.encode(names, [json_value(value) for value in row]) for row in rows)
+            return self.row_format.encode_columns([texts_of(values) for values in zip(*rows, strict=True)])
+        if self._session is not None:
+            return (f"{line}\n".encode() for (line,) in rows)
+        lines = cast("JSONLinesFormat", self.row_format)
+        texts = [
+            json_texts_of(values, one.type, lines) for one, values in zip(columns, zip(*rows, strict=True), strict=True)
+        ]
+        return lines.encode_columns(self._names, texts)
 
     def _around(self, before: str, after: str = "") -> tuple[str, Any]:
         """Return the query, inside another one where ``before`` is given, and its parameters."""
@@ -174,12 +185,15 @@ class CursorRows:
 
     def _values(self, key: Key, *, equal: bool) -> list[object]:
         """Return the values of a comparison with a key: each prefix of it, and the whole key for equality."""
-        whole = [
-            dt.date.fromisoformat(text) if kind == "date" else int(text)
-            for kind, text in zip(self._key_types, key, strict=True)
-        ]
+        whole = [self._value(kind, text) for kind, text in zip(self._key_types, key, strict=True)]
         prefixes = [whole[:length] for length in range(1, len(whole) + 1)]
         return [value for prefix in [*prefixes, *([whole] if equal else [])] for value in prefix]
+
+    def _value(self, kind: str, text: str) -> object:
+        if kind != "date":
+            return int(text)
+        # PostgreSQL takes the text of a date, also of one that Python does not have.
+        return text if self._session is not None else dt.date.fromisoformat(text)
 
     def _one(self, query: tuple[str, Any]) -> Any:
         with self._executed(query) as cursor:

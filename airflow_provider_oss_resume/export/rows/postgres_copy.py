@@ -6,11 +6,17 @@ import contextlib
 import json
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError
 from airflow_provider_oss_resume.export.formats.json_columns import SENT_AS_TEXT
-from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONColumnsFormat, RowFormat
+from airflow_provider_oss_resume.export.formats.row_format import (
+    CSVFormat,
+    JSONColumnsFormat,
+    JSONLinesFormat,
+    RowFormat,
+)
+from airflow_provider_oss_resume.export.rows.json_lines_sql import around_for_columns, around_for_lines, plain_type
 from airflow_provider_oss_resume.export.rows.postgres_session import (
     KEY_TYPES,
     Session,
@@ -19,16 +25,13 @@ from airflow_provider_oss_resume.export.rows.postgres_session import (
     query_error,
     settings_for,
 )
-from airflow_provider_oss_resume.export.rows.query import Query
+from airflow_provider_oss_resume.export.rows.query import Query, require_key_column
 from airflow_provider_oss_resume.export.rows.row_source import Column, Key, Write
 from airflow_provider_oss_resume.export.rows.statement import require_query
 
 _DRIVERS = ("psycopg", "psycopg2", "psycopg2cffi")
 _COLLATED = frozenset({"text", "character varying", "bpchar", "name"})
 _NUMBERS = frozenset({"numeric", "real", "double precision"})
-_ONE_LINE = {"json": "jsonb", "json[]": "jsonb[]"}
-"""A ``json`` value may hold line ends, and a ``jsonb`` value has none."""
-_ROW = "oss_resume_row"
 _JSON_COPY = "FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', ENCODING 'UTF8'"
 """COPY's text format would double the backslashes of JSON."""
 
@@ -86,16 +89,12 @@ class PostgresCopy:
                 )
 
     def _check_column(self, name: str) -> None:
-        found = [column for column in self._columns if column.name == name]
-        if len(found) != 1:
-            raise ConfigurationError(
-                f"order_by names column {name!r}, and the result has {len(found)} columns of that name; it has "
-                f"{self._names}"
-            )
-        kind = _plain_type(found[0].type)
+        require_key_column(name, self._names)
+        type_name = self._columns[self._names.index(name)].type
+        kind = plain_type(type_name)
         if kind not in KEY_TYPES and not self._session.is_enum(kind):
             raise ConfigurationError(
-                f"order_by names column {name!r} of type {found[0].type}: equal values of that type may have different "
+                f"order_by names column {name!r} of type {type_name}: equal values of that type may have different "
                 "text; name another column, or cast it in the query"
             )
         if kind in _COLLATED and (collation := self._session.collation_of(self._sql, name)):
@@ -115,7 +114,7 @@ class PostgresCopy:
 
     @cached_property
     def _key_types(self) -> list[str]:
-        types = {column.name: _plain_type(column.type) for column in self._columns}
+        types = {column.name: plain_type(column.type) for column in self._columns}
         return [types[name] for name in self._query.order_by]
 
     def estimate_rows(self) -> int | None:
@@ -139,15 +138,16 @@ class PostgresCopy:
 
     def _statement(self, after: Key | None, until: Key | None) -> str:
         source = self._sql if not self._query.order_by else self._ordered(after, until)
+        before, after_it, how = self._around()
+        return f"COPY (\n{before}{source}{after_it}\n) TO STDOUT WITH ({how})"
+
+    def _around(self) -> tuple[str, str, str]:
+        """Return the SQL before and after the query, and how COPY writes it."""
         if isinstance(self.row_format, JSONColumnsFormat):
-            values = ", ".join(map(_json_column, self._columns))
-            source = f"SELECT {values} FROM (\n{source}\n) AS q"
-        if isinstance(self.row_format, CSVFormat):
-            return f"COPY (\n{source}\n) TO STDOUT WITH ({_csv_copy(self.row_format)})"
-        rows = ", ".join(f"{_json_value(column)} AS {identifier(column.name)}" for column in self._columns)
-        inner = f"SELECT {rows} FROM (\n{source}\n) AS q"
-        # A column named like the alias would be taken for the row.
-        return f"COPY (SELECT row_to_json({_ROW}) FROM (\n{inner}\n) AS {_ROW}) TO STDOUT WITH ({_JSON_COPY})"
+            return *around_for_columns(self._columns), _csv_copy(self.row_format)
+        if isinstance(self.row_format, JSONLinesFormat):
+            return *around_for_lines(self._columns, self.row_format), _JSON_COPY
+        return "", "", _csv_copy(cast("CSVFormat", self.row_format))
 
     def _ordered(self, after: Key | None, until: Key | None) -> str:
         names = ", ".join(f"q.{identifier(name)}" for name in self._query.order_by)
@@ -189,33 +189,11 @@ def _errors() -> Iterator[None]:
         raise query_error(error) from error
 
 
-def _plain_type(name: str) -> str:
-    return name.partition("(")[0]
-
-
 def _canonical(kind: str, text: str) -> str:
     """Return one text for values that the database takes for equal: 1.0 and 1.00, 0 and -0."""
     if kind == "numeric" and "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" and kind in _NUMBERS else text
-
-
-def _json_value(column: Column) -> str:
-    """Return a column as row_to_json should see it: digits kept, and no line end inside a value."""
-    value = f"q.{identifier(column.name)}"
-    kind = _plain_type(column.type)
-    if kind in ("numeric", "money"):
-        return f"{value}::text"
-    return f"{value}::{_ONE_LINE[kind]}" if kind in _ONE_LINE else value
-
-
-def _json_column(column: Column) -> str:
-    """Return a column as :class:`.JSONColumns` expects it: text of the types that it knows, else JSON."""
-    value = f"q.{identifier(column.name)}"
-    kind = _plain_type(column.type)
-    if kind in SENT_AS_TEXT or kind == "jsonb":
-        return value
-    return f"to_json({value}::{_ONE_LINE[kind]})" if kind in _ONE_LINE else f"to_json({value})"
 
 
 def _csv_copy(options: CSVFormat) -> str:

@@ -165,6 +165,10 @@ def unfit_parameters(error: Exception) -> ConfigurationError:
     )
 
 
+_TOO_COMPLEX = frozenset({"54001", "54011", "54023"})
+"""Statement too complex, too many columns, too many arguments."""
+
+
 def query_error(error: Exception) -> OSSResumeError:
     """Return the error of this package for an error of the driver."""
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
@@ -177,7 +181,7 @@ def query_error(error: Exception) -> OSSResumeError:
         )
     if state == "22021":
         return SourceError(f"the result holds text that is not valid UTF-8; convert it in the query: {text}")
-    if state.startswith(("42", "3D", "3F", "0A")):
+    if state.startswith(("42", "3D", "3F", "0A")) or state in _TOO_COMPLEX:
         return ConfigurationError(f"the database refuses the query: {text}")
     return SourceError(f"the query failed: {text or type(error).__name__}")
 

@@ -17,6 +17,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_BYTE_ORDER_MARK = "\ufeff"
+"""Some editors put it in front of a file."""
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 
@@ -28,6 +30,7 @@ def require_query(sql: str) -> str:
         can be put into parentheses.
     :raises ConfigurationError: the text is empty, holds two statements, or is not a query.
     """
+    sql = sql.removeprefix(_BYTE_ORDER_MARK)
     first, end, position = "", None, 0
     while position < len(sql):
         kind, text, position = _next_token(sql, position)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import cast
 
 from airflow_provider_oss_resume.exceptions import SourceError
+from airflow_provider_oss_resume.export.formats.row_format import JSONLinesFormat, is_bigint, json_text
 
 _UTC = dt.timezone.utc
 
@@ -54,6 +55,25 @@ def json_value(value: object) -> object:
     if isinstance(value, dt.datetime):
         return _aware(value).isoformat()
     return text_of(value)
+
+
+def json_texts_of(values: Sequence[object], kind: str, lines: JSONLinesFormat) -> Sequence[str | None]:
+    """Return the values of one column as JSON.
+
+    :param kind: type of the column; empty where it is unknown.
+    """
+    quotes_integers = lines.bigints == "string" and (is_bigint(kind) or kind.startswith("numeric"))
+
+    def text(value: object) -> str | None:
+        if value is None:
+            return None
+        if isinstance(value, Decimal) and lines.decimals == "number" and value.is_finite():
+            return format(value, "f")
+        if quotes_integers and isinstance(value, int) and not isinstance(value, bool):
+            return f'"{value}"'
+        return json_text(json_value(value), json_value)
+
+    return [text(value) for value in values]
 
 
 def _other_text(value: object) -> str:

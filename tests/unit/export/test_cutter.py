@@ -50,18 +50,47 @@ def test_equal_keys_stay_together() -> None:
     assert [part.rows for part in parts] == [30, 30, 30]
 
 
+def test_a_part_holds_the_row_groups_that_fit() -> None:
+    rows = [row(number, 50_000) for number in range(14)]
+    assert [part.rows for part in cut(rows, Limits(500_000, row_group=2))] == [8, 6]
+    assert [part.rows for part in cut(rows, Limits(500_000, row_group=12))] == [12, 2]
+    assert [part.rows for part in cut(rows, Limits(500_000, row_group=7))] == [7, 7]
+    assert objects_and_rows(cut(rows, Limits(500_000, split_rows=9, row_group=4))) == [(0, 8), (0, 1), (1, 5)]
+
+
+def test_rows_with_equal_keys_stay_together_beyond_a_row_group() -> None:
+    rows = [row(number // 3, 50_000) for number in range(12)]
+    assert [part.rows for part in cut(rows, Limits(MIN_PART_SIZE, row_group=4), keyed=True)] == [6, 6]
+
+
 def test_a_small_part_is_not_cut_off_before_a_large_row() -> None:
     parts = cut([row(1), row(2, 200_000), row(3)], Limits(MIN_PART_SIZE))
     assert [part.rows for part in parts] == [2, 1]
 
 
+def test_a_part_is_emitted_when_the_next_row_comes() -> None:
+    """Held back until the part after it is full too, it would be one more part in memory."""
+    parts: list[RawPart] = []
+    cutter = Cutter(Limits(MIN_PART_SIZE), HEADER, None, parts.append)
+    for number in range(3):
+        cutter.write(row(number, 60_000))
+    assert [(part.rows, part.is_last) for part in parts] == [(2, False)]
+    cutter.finish()
+    assert [(part.rows, part.is_last) for part in parts] == [(2, False), (1, True)]
+
+
 rows_of_any_size = st.lists(st.integers(0, 60_000), max_size=40)
 
 
-@given(rows_of_any_size, st.booleans(), st.sampled_from([None, 150_000]), st.sampled_from([None, 7]))
-def test_parts_hold_all_rows_in_order(sizes: list[int], keyed: bool, split_size: int, split_rows: int) -> None:
+row_groups = st.sampled_from([None, 1, 4, 50])
+
+
+@given(rows_of_any_size, st.booleans(), st.sampled_from([None, 150_000]), st.sampled_from([None, 7]), row_groups)
+def test_parts_hold_all_rows_in_order(
+    sizes: list[int], keyed: bool, split_size: int, split_rows: int, row_group: int
+) -> None:
     rows = [row(number // 3, size) for number, size in enumerate(sizes)]
-    parts = cut(rows, Limits(MIN_PART_SIZE, split_size, split_rows), keyed=keyed)
+    parts = cut(rows, Limits(MIN_PART_SIZE, split_size, split_rows, row_group), keyed=keyed)
     assert b"".join(bytes(part.data[part.header_size :]) for part in parts) == b"".join(rows)
     assert sum(part.rows for part in parts) == len(rows)
     assert all(len(part.data) >= MIN_PART_SIZE for part in parts if not part.is_last)
@@ -70,12 +99,16 @@ def test_parts_hold_all_rows_in_order(sizes: list[int], keyed: bool, split_size:
     assert ends == list(range(len(ends)))
     if not keyed and split_rows:
         assert all(sum(p.rows for p in parts if p.start.object_index == end) <= split_rows for end in ends)
+    if not keyed and row_group:
+        assert all(part.rows % row_group == 0 for part in parts if not part.is_last)
 
 
-@given(rows_of_any_size, st.booleans(), st.sampled_from([None, 150_000]), st.integers(0, 10))
-def test_a_resumed_stream_is_cut_like_one_pass(sizes: list[int], keyed: bool, split_size: int, kept: int) -> None:
+@given(rows_of_any_size, st.booleans(), st.sampled_from([None, 150_000]), row_groups, st.integers(0, 10))
+def test_a_resumed_stream_is_cut_like_one_pass(
+    sizes: list[int], keyed: bool, split_size: int, row_group: int, kept: int
+) -> None:
     rows = [row(number // 3, size) for number, size in enumerate(sizes)]
-    limits = Limits(MIN_PART_SIZE, split_size)
+    limits = Limits(MIN_PART_SIZE, split_size, row_group=row_group)
     whole = cut(rows, limits, keyed=keyed)
     before = whole[:kept]
     if len(before) == len(whole):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError
-from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat
-from airflow_provider_oss_resume.export.rows.value_text import json_value, text_of
+from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat, json_text
+from airflow_provider_oss_resume.export.rows.value_text import json_texts_of, json_value, text_of
 
 COLUMNS = ["a", "b"]
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -18,13 +18,13 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 @given(texts, texts)
 def test_keys_come_back_from_csv(first: str, second: str) -> None:
-    row = CSVFormat().encode(COLUMNS, [first, second])
+    (row,) = CSVFormat().encode_columns([[first], [second]])
     assert CSVFormat().key_of(COLUMNS, ["b", "a"], row) == (second, first)
 
 
 @given(texts, texts)
 def test_keys_come_back_from_json(first: str, second: str) -> None:
-    row = JSONLinesFormat().encode(COLUMNS, [first, second])
+    (row,) = JSONLinesFormat().encode_columns(COLUMNS, [[json_text(first)], [json_text(second)]])
     assert row.count(b"\n") == 1
     assert JSONLinesFormat().key_of(COLUMNS, ["b", "a"], row) == (second, first)
 
@@ -67,6 +67,39 @@ def test_values_of_json() -> None:
     assert json.dumps({name: json_value(value) for name, value in values.items()}) == (
         '{"d": "1.10", "f": "NaN", "t": "2024-06-01T00:00:00+00:00", "n": null}'
     )
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "values", "expected"),
+    [
+        (JSONLinesFormat(), "", [5, True, None, "é\n", 1.5], ["5", "true", None, '"é\\n"', "1.5"]),
+        (JSONLinesFormat(bigints="string"), "", [2**53 + 1, True], ['"9007199254740993"', "true"]),
+        (JSONLinesFormat(bigints="string"), "numeric(20,0)", [2**64 - 1], ['"18446744073709551615"']),
+        (JSONLinesFormat(bigints="string"), "integer", [5], ["5"]),
+        (JSONLinesFormat(), "numeric", [Decimal("1.10"), Decimal("NaN")], ['"1.10"', '"NaN"']),
+        (JSONLinesFormat(decimals="number"), "numeric", [Decimal("1.10"), Decimal("NaN")], ["1.10", '"NaN"']),
+        (JSONLinesFormat(decimals="number"), "numeric", [Decimal("1E+3")], ["1000"]),
+        (JSONLinesFormat(), "", [[Decimal("1.10"), {"a": dt.date(2024, 6, 1)}]], ['["1.10",{"a":"2024-06-01"}]']),
+    ],
+)
+def test_json_of_values(lines: JSONLinesFormat, kind: str, values: list[object], expected: list[str | None]) -> None:
+    assert json_texts_of(values, kind, lines) == expected
+
+
+def test_nulls_are_omitted() -> None:
+    columns = [["1", None, None], [None, None, '""']]
+    assert list(JSONLinesFormat().encode_columns(COLUMNS, columns)) == [
+        *(b'{"a":1,"b":null}\n', b'{"a":null,"b":null}\n', b'{"a":null,"b":""}\n')
+    ]
+    assert list(JSONLinesFormat(nulls="omit").encode_columns(COLUMNS, columns)) == [
+        *(b'{"a":1}\n', b"{}\n", b'{"b":""}\n')
+    ]
+
+
+@pytest.mark.parametrize("name", ["nulls", "decimals", "bigints"])
+def test_unknown_options_of_json_are_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"json_{name} is 'no': use one of"):
+        JSONLinesFormat(**{name: "no"})
 
 
 def test_a_type_without_a_text_says_what_to_do() -> None:
