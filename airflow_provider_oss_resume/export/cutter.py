@@ -141,13 +141,16 @@ class Cutter:
         limits = self._limits
         left = _NO_LIMIT if limits.split_size is None else limits.split_size - start.size
         size = part_size(start.number, limits.first_part_size) if limits.row_group is None else _NO_LIMIT
-        rows_left = _NO_LIMIT if limits.split_rows is None else limits.split_rows - start.rows
         return _OpenPart(
             start,
             bytearray(self._header if start.number == 1 else b""),
             size_limit=min(size, left),
-            row_limit=min(limits.row_group or _NO_LIMIT, rows_left),
+            row_limit=min(limits.row_group or _NO_LIMIT, self._rows_left(start)),
         )
+
+    def _rows_left(self, start: Position) -> int:
+        """Return how many rows the object takes from a part on."""
+        return _NO_LIMIT if self._limits.split_rows is None else self._limits.split_rows - start.rows
 
     def _take(self) -> Generator[None, bytes, None]:
         """Take one row a step.
@@ -169,7 +172,7 @@ class Cutter:
             finally:  # the last row may have come
                 part.rows, part.last_row = rows, last_row
             if self._has_room_for_a_group(row):
-                part.row_limit += self._limits.row_group or 0
+                part.row_limit = min(part.row_limit + (self._limits.row_group or 0), self._rows_left(part.start))
             elif self._may_cut_before(row):
                 self._cut(full=self._is_object_full(row))
             else:
