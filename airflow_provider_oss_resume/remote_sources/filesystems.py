@@ -10,6 +10,7 @@ from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResume
 from airflow_provider_oss_resume.oss.redaction import redact
 from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
 from airflow_provider_oss_resume.remote_sources.ssh import SCHEMES, open_ssh
+from airflow_provider_oss_resume.sources.local_path import ABOUT_BRACES, has_braces
 
 PACKAGES = {
     "s3": "apache-airflow-providers-amazon[s3fs]",
@@ -128,6 +129,8 @@ def error_of(location: Location, error: Exception) -> ConfigurationError | Sourc
     if _is_refused(error):
         return ConfigurationError(f"{location.shown} may not be read: check the connection and its permissions")
     if isinstance(error, FileNotFoundError):
+        if has_braces(location.path):
+            return ConfigurationError(f"{location.shown}: there is no such file; {ABOUT_BRACES}")
         return SourceError(f"{location.shown}: there is no such file now")
     return SourceError(f"{location.shown} cannot be read: {_said(error)}")
 
