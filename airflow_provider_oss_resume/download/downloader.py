@@ -66,7 +66,7 @@ class Downloader:
         :raises ConfigurationError: an argument cannot work; nothing was sent.
         :raises NotFoundError: there is no such object.
         :raises ObjectChangedError: the object was replaced again and again while it was read.
-        :raises IntegrityError: the bytes are not those that OSS has the CRC-64 of; the ``.part`` file is deleted.
+        :raises IntegrityError: the CRC-64 of the bytes is not the one that OSS reports; the ``.part`` file is deleted.
         :raises TargetError: the file cannot be written, or another process writes it.
         :raises UploadCancelled: a stop was requested; the ``.part`` file is kept.
         """

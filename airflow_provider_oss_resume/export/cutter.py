@@ -149,7 +149,7 @@ class Cutter:
         )
 
     def _rows_left(self, start: Position) -> int:
-        """Return how many rows the object takes from a part on."""
+        """Return how many rows the object has room for after a position."""
         return _NO_LIMIT if self._limits.split_rows is None else self._limits.split_rows - start.rows
 
     def _take(self) -> Generator[None, bytes, None]:

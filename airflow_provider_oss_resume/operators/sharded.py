@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_oss_resume.operators.arguments.batch_arguments import if_empty_of
+from airflow_provider_oss_resume.operators.arguments.batch_arguments import if_empty_of, warn_of_unused
 from airflow_provider_oss_resume.operators.plan.plan_watch import PlanWatch
 from airflow_provider_oss_resume.operators.plan.plan_xcom import (
     PLAN_KEY,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 class PlanUploadOperator(ShardedOperator):
     """Decide what to send, initiate the upload, and return one entry for each shard.
 
-    :param workers: shards, at most; also those that run at the same time, for the bandwidth limit. (templated)
+    :param workers: largest number of shards, and of those that share the bandwidth limit at one time. (templated)
     :param shards: exact number of shards; default: as many as ``workers`` allows. (templated)
     """
 
@@ -58,7 +58,8 @@ class PlanUploadOperator(ShardedOperator):
         self.workers = workers
         self.shards = shards
         self.shards_at_once = shards_at_once
-        if not any(isinstance(value, str) for value in (workers, shards)):
+        # Templates, and outputs of other tasks, are read when the task runs.
+        if all(value is None or isinstance(value, (int, float)) for value in (workers, shards)):
             require_sharding(workers, shards, shards_at_once)
 
     def _step(self, step: Step) -> Any:
@@ -71,6 +72,7 @@ class PlanUploadOperator(ShardedOperator):
             if is_many(self.source):
                 plan = self._plan_batch(step, sharding)
             else:
+                warn_of_unused(self)
                 plan = step.upload(observer, step.own_store()).plan(sharding, step.cancel)
         # Before the entries are returned, which start the shards: each of them reads the plan.
         step.context["ti"].xcom_push(key=PLAN_KEY, value=plan.as_dict())

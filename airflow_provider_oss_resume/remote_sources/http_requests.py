@@ -136,14 +136,14 @@ class HTTPRequests:
         sizes = {200: length_of(reply), 206: _total_of(reply)}
         same = description.validator and validator_of(reply) == description.validator
         if same and sizes.get(reply.status) == description.size:  # one of several servers may not have ranges
-            return TransportError(f"{self.shown} answers a request for bytes from {first} on with others")
+            return TransportError(f"{self.shown}: the reply to a request for bytes from {first} on has other bytes")
         # 200: If-Range did not match, and the server sends the new file as a whole.
         if reply.status in (200, 206, 412):
             return SourceChangedError(f"{self.shown} changed while it was uploaded")
         return self._error_of(reply)
 
     def _get_again(self, headers: Mapping[str, str]) -> OpenReply:
-        """Request the file where the first request was redirected to; anew where that place was for minutes only."""
+        """Request the file at the target of the first redirect; ask the server again if that redirect was temporary."""
         _, reply = self._get(self._place, headers)
         if reply.status in _MOVED and self._place != self._asked:
             reply.close()
@@ -173,7 +173,7 @@ class HTTPRequests:
         except ValueError:
             is_web = False
         if not is_web:
-            raise ConfigurationError(f"{self.shown} is redirected to what is no URL of a web server")
+            raise ConfigurationError(f"{self.shown} is redirected to an address that is not a valid http or https URL")
         return target.geturl()
 
     def _require_uncompressed(self, url: str, reply: OpenReply) -> None:
@@ -188,15 +188,15 @@ class HTTPRequests:
             reply.close()
             raise ConfigurationError(
                 f"{self.shown} is sent with Content-Encoding {coding!r:.20}, although it was requested without: the "
-                "object would hold the compressed bytes; turn off compression for this path on the server"
+                "object would have the compressed bytes; turn off compression for this path on the server"
             )
 
     def _total(self, reply: OpenReply) -> int:
         total = reply.headers.get("content-range", "").rpartition("/")[2]
         if total == "*":
-            raise NoRangesError(f"{self.shown}: the server does not tell the size of the file")
+            raise NoRangesError(f"{self.shown}: the server does not report the size of the file")
         if not total.isdecimal():
-            raise SourceError(f"{self.shown}: the server sends a part of the file and does not say which one")
+            raise SourceError(f"{self.shown}: the server sends a part of the file and does not report which one")
         return int(total)
 
     def _error_of(self, reply: OpenReply) -> OSSResumeError:
@@ -218,7 +218,7 @@ class HTTPRequests:
             raise error
         wanted = error.retry_after if isinstance(error, BusyError) else 0
         if failures >= ATTEMPTS or wanted > _LONGEST_WAIT:
-            later = f", and asks to come back in {wanted:,} s" if wanted else ""
+            later = f"; the server asks to wait {wanted:,} s" if wanted else ""
             raise SourceError(f"{self.shown} cannot be read: {error}{later}") from None
         self._sleep(max(0.1 * 2**failures, wanted))
 

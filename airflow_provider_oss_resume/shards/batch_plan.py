@@ -83,6 +83,11 @@ class BatchPlan:
     running: int = 0
 
     @property
+    def plan_id(self) -> str:
+        """Return what differs for each plan."""
+        return self.origin.plan_id
+
+    @property
     def bundles(self) -> tuple[Bundle, ...]:
         """Return the files that are sent whole, in bundles."""
         return self.file_list.bundles

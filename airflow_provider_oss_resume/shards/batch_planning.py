@@ -59,6 +59,7 @@ def select(request: BatchRequest, catalog: Catalog, check: Callable[[], None]) -
         raise FilesFailedError(failure_table(failed, counts), tuple(failed))
     if not files and not request.allow_empty:
         raise EmptySelectionError("the selection has no file: check source, include and exclude")
+    request.output.require_free(catalog.__contains__)
     log.info("plan: %d files, %s, to %s/%s", files, human_size(size), request.bucket, request.keys.prefix)
 
 

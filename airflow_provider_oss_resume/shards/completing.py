@@ -42,7 +42,7 @@ def complete_plan(
     :param checkpoint: of the upload, without parts.
     :raises PlanError: a shard is missing, or its parts are; the message says what to clear.
     """
-    results = [result for result in results if result.plan_id == plan.origin.plan_id]
+    results = [result for result in results if result.plan_id == plan.plan_id]
     expected = _expected(plan, results)
     try:
         return _complete(context, plan, results, (expected, checkpoint))

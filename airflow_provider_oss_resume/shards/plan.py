@@ -86,6 +86,11 @@ class Plan:
     result: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def plan_id(self) -> str:
+        """Return what differs for each plan."""
+        return self.origin.plan_id
+
+    @property
     def count(self) -> int:
         """Return the number of shards; 0 where nothing has to be sent."""
         return self.shards.planned

@@ -43,7 +43,7 @@ def make_plan(context: RunContext, sharding: Sharding) -> Plan:
     context.resources.writer.write_first(upload.tracker.text(), context.resources.tick)
     log_start(context, found)
     plan = _sharded(upload, sharding, before.etag if before else "")
-    log.info("plan %s: %d shards, at most %d at the same time", plan.origin.plan_id, plan.count, plan.shards.running)
+    log.info("plan %s: %d shards, at most %d at the same time", plan.plan_id, plan.count, plan.shards.running)
     return plan
 
 

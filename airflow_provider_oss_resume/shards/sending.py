@@ -232,7 +232,7 @@ def _result(context: RunContext, shard: Shard, tracker: PartTracker, held: Held)
         parts=tuple(settled) if without_crc or not held.is_listed else (),
     )
     return ShardResult(
-        shard.plan.origin.plan_id, shard.index, content, counts_of(context.resources, tracker), round(elapsed, 3)
+        shard.plan.plan_id, shard.index, content, counts_of(context.resources, tracker), round(elapsed, 3)
     )
 
 
@@ -252,7 +252,7 @@ def _hash_completed(context: RunContext, shard: Shard, error: NoSuchUploadError)
     crc = context.call(lambda: _hash(context, shard))
     context.source.check_unchanged()
     return ShardResult(
-        shard.plan.origin.plan_id,
+        shard.plan.plan_id,
         shard.index,
         ShardContent(shard.span, shard.size, crc),
         TransferCounts(bytes_reused=shard.size, parts_reused=shard.span.count),

@@ -115,7 +115,7 @@ def test_a_plan_that_is_made_again_finds_its_upload(scene: Scene) -> None:
     sent(scene, first, 0)
     second = planned(scene)
     assert second.destination.upload_id == first.destination.upload_id
-    assert second.origin.plan_id != first.origin.plan_id
+    assert second.plan_id != first.plan_id
     scene.server.clear_requests()
     sharded(scene).complete(second, sent(scene, second, 0, 1, 2))
     assert (scene.sent(), scene.stored()) == (list(range(3, PARTS + 1)), content())

@@ -30,6 +30,7 @@ class Dialect:
     :param paramstyle: of the driver, as DB-API defines it.
     :param streams: ``False`` where the driver may hold the whole result in memory.
     :param settings: statements before the query; one that the server does not know is skipped.
+    :param renames: the second column ``a`` of a query inside another one gets the name ``a:1``.
     :param limits_time: the server ends a query that runs too long; elsewhere the query is cancelled from here.
     """
 
@@ -38,6 +39,7 @@ class Dialect:
     paramstyle: str = "format"
     streams: bool = True
     settings: tuple[str, ...] = ()
+    renames: bool = False
     limits_time: bool = False
 
     def identifier(self, name: str) -> str:
@@ -147,7 +149,7 @@ _POSTGRES = frozenset({"psycopg", "psycopg2"})
 def _dialect(module: str, timeout: float | None) -> Dialect:
     milliseconds = round((timeout or 0) * 1000)
     if module == "sqlite3":
-        return Dialect("sqlite", paramstyle="qmark")
+        return Dialect("sqlite", paramstyle="qmark", renames=True)
     if module in _MYSQL:
         limit: tuple[str, ...] = (
             f"SET SESSION max_execution_time = {milliseconds}",

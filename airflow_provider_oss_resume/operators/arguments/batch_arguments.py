@@ -76,15 +76,17 @@ def if_empty_of(task: Any) -> str:
     return value
 
 
-def unused_by_one_file(task: ResumableUploadOperator) -> list[str]:
-    """Return the arguments for many files that a task with one file has: it writes no manifest, and no ``_SUCCESS``."""
+def warn_of_unused(task: ResumableUploadOperator) -> None:
+    """Log the arguments for many files that a task with one file has: it writes no manifest, and no ``_SUCCESS``."""
     given = {
         "include": patterns("include", task.include),
         "exclude": patterns("exclude", task.exclude),
         "manifest_key": text("manifest_key", task.manifest_key),
         "success_object": truth("success_object", task.success_object),
     }
-    return [name for name, value in given.items() if value]
+    unused = [name for name, value in given.items() if value]
+    if unused:
+        task.log.warning("source is one file, and these are for many files: %s; they are not used", ", ".join(unused))
 
 
 def patterns(name: str, value: object) -> list[str]:

@@ -33,7 +33,7 @@ def entries(plan: Plan | BatchPlan) -> list[dict[str, Any]]:
         said: list[dict[str, Any]] = [{"first": span.first, "last": span.last} for span in plan.spans]
     else:
         said = [_said(plan, shard) for shard in plan.shards]
-    return [{"plan_id": plan.origin.plan_id, "shard": index, **what} for index, what in enumerate(said)]
+    return [{"plan_id": plan.plan_id, "shard": index, **what} for index, what in enumerate(said)]
 
 
 def _said(plan: BatchPlan, shard: ShardOfBatch) -> dict[str, Any]:
@@ -52,9 +52,9 @@ def require_entry(plan: Plan | BatchPlan, entry: object) -> int:
     """
     if not isinstance(entry, Mapping) or "plan_id" not in entry:
         raise PlanError(f"shard is {entry!r:.80}: it is not an entry of the plan task's result; clear the plan task")
-    if entry["plan_id"] != plan.origin.plan_id:
+    if entry["plan_id"] != plan.plan_id:
         raise PlanReplacedError(
-            f"plan {entry['plan_id']} was replaced by {plan.origin.plan_id}: this shard stops; the shards of the newer "
+            f"plan {entry['plan_id']} was replaced by {plan.plan_id}: this shard stops; the shards of the newer "
             "plan send what is missing"
         )
     index = entry.get("shard")

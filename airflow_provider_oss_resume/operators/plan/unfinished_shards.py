@@ -57,7 +57,7 @@ class UnfinishedShards:
     def _note(self, finished: int) -> None:
         unfinished = max(1, self._shards - finished)
         if unfinished != self.count:
-            log.info("%d of %d shards are finished; the others share the bandwidth limit", finished, self._shards)
+            log.info("%d of %d shards are finished: the others share the bandwidth limit", finished, self._shards)
         self.count = unfinished
 
     def _finished(self) -> int:

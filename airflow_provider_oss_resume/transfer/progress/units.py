@@ -9,6 +9,8 @@ def human_size(count: float) -> str:
     while abs(count) >= 1024 and len(units) > 1:
         count /= 1024
         units.pop(0)
+    if count == 1 and units[0] == "bytes":
+        return "1 byte"
     return f"{count:.0f} {units[0]}" if count >= 100 or units[0] == "bytes" else f"{count:.3g} {units[0]}"
 
 

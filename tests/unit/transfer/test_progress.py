@@ -72,6 +72,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
+        (1, "1 byte"),
         (0, "0 bytes"),
         (1023, "1023 bytes"),
         (1024, "1 KiB"),
