@@ -134,6 +134,7 @@ class BatchRun:
         if counts.files > counts.failed:
             with self._client.fork() as client:
                 lanes = [self._small_lane(client, checkpoints.owner), self._large_lane(client, checkpoints)]
+                # A fork, as for each step: a stop request cancels it, and the client of the caller stays usable.
                 LaneRunner(self._tally, self._note).run(lanes, tick, self._stop)
 
     def _small_lane(self, client: OSSClient, owner: Owner) -> Lane:

@@ -127,6 +127,7 @@ class Tally:
 
     def counts(self) -> BatchCounts:
         """Return the counts so far."""
+        # No lock: the counts are replaced as a whole, never changed.
         return self._counts
 
     def progress(self) -> BatchProgress:

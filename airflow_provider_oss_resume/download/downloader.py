@@ -16,7 +16,7 @@ from airflow_provider_oss_resume.download.part_file import LocalTarget
 from airflow_provider_oss_resume.download.receive import RangeReader, ReceivedPart, Receivers
 from airflow_provider_oss_resume.download.record import DownloadRecord, ObjectVersion
 from airflow_provider_oss_resume.download.target import PartsOfTarget, Target
-from airflow_provider_oss_resume.exceptions import IntegrityError, ObjectChangedError, TargetError
+from airflow_provider_oss_resume.exceptions import IntegrityError, NotFoundError, ObjectChangedError, TargetError
 from airflow_provider_oss_resume.oss import ObjectInfo, OSSClient
 from airflow_provider_oss_resume.oss.crc64 import combine_all
 from airflow_provider_oss_resume.sources.layout import PartPlan, plan_parts
@@ -187,7 +187,7 @@ class _Run:
                     if self._saves.is_due():
                         self._save(file)
                         self._saves.restart()
-        except ObjectChangedError:
+        except (ObjectChangedError, NotFoundError):  # no later try can use the ranges of this version
             file.discard()
             raise
         except BaseException:

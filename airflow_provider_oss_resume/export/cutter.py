@@ -12,6 +12,7 @@ from airflow_provider_oss_resume.oss.limits import MAX_PART_NUMBER, MIB, MIN_PAR
 FIRST_PART_SIZE = 8 * MIB
 LARGEST_PART_SIZE = 320 * MIB
 PARTS_OF_ONE_SIZE = 1000
+# Above every size: each row is compared with a number, never with None.
 _NO_LIMIT = 1 << 62
 
 

@@ -41,6 +41,7 @@ class ObjectMethods(HookMethods):
         try:
             self.head(key, bucket_name)
         except NotFoundError as error:
+            # A wrong bucket name would look like an object that does not exist yet, and a sensor would wait for it.
             if error.code == "NoSuchBucket":
                 raise
             return False

@@ -154,6 +154,7 @@ class OSSResumeHook(AlibabaNames, AmazonNames, BaseHook):
 
         try:
             self._require_keys_for_encryption()
+            # The form of the connection waits for the answer.
             with self.get_client(RetryPolicy(max_elapsed=5)) as client:
                 return True, self._try_out(client)
         except OSSResumeError as error:
@@ -172,6 +173,7 @@ class OSSResumeHook(AlibabaNames, AmazonNames, BaseHook):
         bucket = self.bucket
         try:
             if bucket:
+                # An object that nobody has: the refusal NoSuchKey shows that key, bucket and signature are right.
                 client.head_object(bucket, _TEST_KEY)
             else:
                 client.list_buckets()

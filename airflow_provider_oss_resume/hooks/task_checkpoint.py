@@ -67,6 +67,7 @@ def running_context() -> Any:
     try:
         return get_current_context()
     except (AirflowException, RuntimeError) as error:  # of Airflow 2 and of Airflow 3
+        # Both classes have other errors too, after which the upload would go on without its checkpoint.
         if "no context was found" not in str(error):
             raise
         return None

@@ -23,11 +23,23 @@ PACKAGES = {
     "adl": "apache-airflow-providers-microsoft-azure",
     "sftp": "apache-airflow-providers-sftp[sshfs]",
     "ssh": "apache-airflow-providers-sftp[sshfs]",
-    "hdfs": "apache-airflow-providers-apache-hdfs",
 }
 
 _REFUSALS = ("PermissionDenied", "SFTPPermissionDenied")
 """Errors of asyncssh, which has none of Python's own."""
+
+NO_FILE = ("unknown", "other")
+"""What a listing says of pipes, sockets and devices; a server that opens a pipe waits for ever."""
+
+_VERSION = "?versionId="
+
+_TO_SAFE = {ord(mark): chr(0xE000 + index) for index, mark in enumerate("?#\t\r\n")}
+"""Characters of names that ObjectStoragePath drops from a URL: ``what?`` was read as ``what``, which is another file.
+
+They are put into Unicode's private area meanwhile.
+"""
+
+_FROM_SAFE = {ord(safe): chr(mark) for mark, safe in _TO_SAFE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +66,15 @@ def locate(url: str, conn_id: str | None) -> Location:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     shown = shown_url(url)
+    if _VERSION in url and url.startswith("s3"):
+        raise ConfigurationError(
+            f"source {shown!r} has {_VERSION!r}, which s3fs cuts off: it would read another object"
+        )
     try:
-        path = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)
-        return Location(_of_this_process(_filesystem(path, url, conn_id)), path.path, shown)
+        safe = url.translate(_TO_SAFE)
+        path = ObjectStoragePath(safe, conn_id=conn_id) if conn_id else ObjectStoragePath(safe)
+        fs = _of_this_process(_filesystem(path, url, conn_id))
+        return Location(fs, path.path.translate(_FROM_SAFE), shown)
     except Exception as error:  # noqa: BLE001 - whatever a filesystem raises when it is made
         # Without its cause: the text of a foreign error may hold the URL and its password.
         raise _not_opened(shown, error, conn_id or _in_url(url)) from None

@@ -25,7 +25,7 @@ _REDIRECTED = (301, 302, 303, 307, 308)
 _MOVED = (401, 403, 404, 410)
 _COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".br", ".z", ".svgz")
 _LONGEST_WAIT = 60
-"""Seconds; who is asked to wait longer leaves it to the next try."""
+"""Seconds. If a server asks to wait longer, the try fails, and the next one asks again."""
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 

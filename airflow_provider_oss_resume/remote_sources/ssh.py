@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 SCHEMES = ("sftp", "ssh")
 
 _NETWORK = {"connect_timeout": 30, "keepalive_interval": 15}
-"""Seconds. Without questions, a read waits for ever for a server that is gone; after three without a reply it fails."""
+"""Seconds. Without keepalive requests a read waits for ever for a lost server; after three without reply it fails."""
 
 _LOST = ("ConnectionLost", "ChannelOpenError", "SFTPNoConnection", "SFTPConnectionLost")
-"""Errors of asyncssh, which are none of Python's."""
+"""Names of asyncssh's own errors of a lost connection."""
 
 _IS_LOST, _NEWER = "_oss_resume_is_lost", "_oss_resume_newer"
 _lock = threading.Lock()

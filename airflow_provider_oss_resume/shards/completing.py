@@ -72,6 +72,8 @@ def _complete(
 ) -> UploadResult:
     expected, checkpoint = wanted
     parts = _all_parts(context, plan, results)
+    # Asked for here: the only condition that Complete knows is x-oss-forbid-overwrite, and it would replace that
+    # object.
     other = _object_of_another(context, plan)
     if other is not None:
         return _yield_to(context, plan, other, expected)

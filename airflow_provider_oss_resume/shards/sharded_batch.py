@@ -243,6 +243,7 @@ class ShardedBatch:
             keys=KeyTemplate(""),
             request_for=request_for,
             limits=replace(request.limits, shared_by=shared_by),
+            # All bundles together return as many results as a batch of one process: they are XComs.
             output=BatchOutput(lines, results_limit=max(1, RESULTS // len(plan.bundles))),
         )
 

@@ -97,6 +97,7 @@ class ShardedUpload:
         request, source = self._request, self._request.as_source()
         shared_by = alone if plan is None else sharing(plan.shards.running, self._unfinished)
         with (
+            # The source first: a worker that cannot read it fails before its checkpoint is read.
             closing(self._open(plan)) as opened,
             self._uploader.resources(request.bandwidth_limit, cancel, shared_by) as resources,
         ):

@@ -48,7 +48,7 @@ def local_path(source: str | os.PathLike[str]) -> str:
     text = os.fsdecode(source)  # a path-like object may hold bytes
     if not text.strip():  # abspath() would make the working directory of it, and a list with "" would upload that
         raise ConfigurationError(
-            f"source has the empty path {text!r}: write the path of a file; perhaps a template found nothing"
+            f"source has the empty path {text!r}: write the path of a file; perhaps a template was empty"
         )
     scheme, separator, rest = text.partition("://")
     # Other text before :// is part of a file's name, such as "a b://c".

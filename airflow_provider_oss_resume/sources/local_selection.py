@@ -125,7 +125,7 @@ class LocalSelection:
         try:
             enters = _leads_to_directory(entry)
         except OSError as error:  # a volume that was mounted again; taken for a file, it need not match the pattern
-            yield Unreadable(entry.path, f"{entry.path!r} cannot be looked at: {error.strerror}")
+            yield Unreadable(entry.path, f"{entry.path!r} cannot be read: {error.strerror}")
             return
         if enters:
             if walk.deepest is None or directory.depth < walk.deepest:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError
 from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat, RowFormat
-from airflow_provider_oss_resume.export.rows.dialects import Connect, Database
+from airflow_provider_oss_resume.export.rows.dialects import FETCH, Connect, Database
 from airflow_provider_oss_resume.export.rows.driver_errors import driver_errors
 from airflow_provider_oss_resume.export.rows.json_lines_sql import around_for_lines
 from airflow_provider_oss_resume.export.rows.postgres_session import (
@@ -34,8 +34,6 @@ Result = TypeVar("Result")
 _PYTHON_TYPES = {"smallint": "int", "integer": "int", "bigint": "int", "date": "date"}
 
 _RENAMED = re.compile(r":\d+$")
-FETCH = 5000
-"""Rows fetched at a time."""
 
 
 class CursorRows:
@@ -246,6 +244,7 @@ class CursorRows:
             self.cancel()
 
         timer = threading.Timer(seconds, expire)
+        # A try that ends while a driver hangs must not wait for the timeout.
         timer.daemon = True
         timer.start()
         try:

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 Connect = Callable[[], Any]
 
+FETCH = 5000
+"""Rows fetched at a time."""
+
 NET_WRITE_TIMEOUT = 3600
 """Seconds that MySQL waits until the client reads more rows. The default of 60 is too short for an upload that
 backs off."""
@@ -110,7 +113,7 @@ class Database:
         else:
             cursor = self.connection.cursor()
         with contextlib.suppress(AttributeError):
-            cursor.arraysize = cursor.itersize = 5000
+            cursor.arraysize = FETCH  # what oracledb fetches a round trip, whatever fetchmany() asks for
         return cursor
 
     def column_types(self, cursor: Any) -> list[str]:
@@ -167,6 +170,7 @@ def _dialect(module: str, timeout: float | None) -> Dialect:
     return Dialect(module, paramstyle=style, streams=module in {"pymssql", "pyodbc", "trino"})
 
 
+# The rows are read on another thread, and a connection of sqlite3 belongs to the thread that opened it.
 def _for_other_threads(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Return a read-only connection to the same file that other threads may use."""
     (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()

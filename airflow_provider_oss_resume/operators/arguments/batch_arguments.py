@@ -47,6 +47,7 @@ def batch_request(
         bucket=bucket,
         keys=keys,
         request_for=request_for,
+        # Each encryption has a new key, so the CRC-64 of the object does not tell whether the file is the same.
         if_exists=if_exists_of(task, IfExists.OVERWRITE if master_key else IfExists.SKIP_SAME),
         limits=BatchLimits(options["max_concurrency"], options["multipart_threshold"], options["bandwidth_limit"]),
         output=BatchOutput(

@@ -57,6 +57,7 @@ class ConnectionRegistry:
         self.send_timeout = send_timeout
         self._thread = threading.local()
         self._lock = threading.Lock()
+        # Weak: urllib3 drops a connection without a word to anybody.
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self.pool_classes = _pool_classes(self)
 
@@ -78,6 +79,7 @@ class ConnectionRegistry:
     def add(self, connection: Any) -> None:
         """Note that a connection is open."""
         with self._lock:
+            # An interrupt while the connection was being opened did not find it here: the claim below sees its flag.
             self._connections.add(connection)
         self.claim(connection)
 
