@@ -20,9 +20,10 @@ from airflow_provider_oss_resume.exceptions import (
     EmptySelectionError,
     FilesFailedError,
     PlanError,
+    SourceChangedError,
     UploadCancelled,
 )
-from airflow_provider_oss_resume.shards import BatchPlan, ShardedBatch, Sharding, Uploaders
+from airflow_provider_oss_resume.shards import BatchPlan, ShardedBatch, ShardedUpload, Sharding, Uploaders
 from airflow_provider_oss_resume.shards.sharding import share_out
 from airflow_provider_oss_resume.sources.local_selection import LocalSelection
 from airflow_provider_oss_resume.sources.source import Source
@@ -172,6 +173,41 @@ def test_nothing_is_sent_for_input_that_cannot_work(scene: Scene, folder: Path, 
     with pytest.raises(UploadCancelled):
         batch(scene, folder).plan(Sharding(2), stop)
     assert scene.server.requests("PutObject") == []
+
+
+def test_empty_files(scene: Scene, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for number in range(3):
+        (empty / f"{number}").touch()
+    plan = planned(scene, empty, Sharding(8), **with_manifest(scene))
+    assert (
+        batch(scene, empty, **with_manifest(scene)).complete(plan, send_with_manifest(scene, empty, plan)).counts.bytes
+        == 0
+    )
+    assert stored(scene) == {"0": b"", "1": b"", "2": b""}
+    assert [line["size"] for line in manifest(scene)] == [0, 0, 0]
+    one = ShardedUpload(Uploader(scene.client), UploadRequest(empty / "0", BUCKET, f"{scene.key}/alone"))
+    alone = one.plan(Sharding(8))
+    assert (alone.count, one.complete(alone, []).size if alone.upload else alone.result["size"]) == (0, 0)
+
+
+def test_a_directory_that_changes_after_the_plan(scene: Scene, folder: Path) -> None:
+    plan = planned(scene, folder, Sharding(4))
+    (folder / "deep" / "0.csv").write_bytes(b"edited")
+    (folder / "deep" / "new.csv").write_bytes(b"new")
+    (folder / "large.bin").write_bytes(b"x" * LARGE)
+    sent(scene, folder, plan, 2, 3)
+    with pytest.raises(SourceChangedError, match="clear the plan task"):
+        sent(scene, folder, plan, 0)
+    assert stored(scene)["deep/0.csv"] == b"edited"
+    (folder / "deep" / "1.csv").unlink()
+    with pytest.raises(FilesFailedError, match=r"deep/1\.csv"):
+        sent(scene, folder, plan, 2, 3)
+    again = planned(scene, folder, Sharding(4))
+    batch(scene, folder).complete(again, sent(scene, folder, again))
+    assert {name: body for name, body in stored(scene).items() if name != "deep/1.csv"} == expected(folder)
+    assert list(scene.client.list_multipart_uploads(BUCKET, scene.key)) == []
 
 
 def test_an_empty_selection_that_is_allowed(scene: Scene, tmp_path: Path) -> None:
