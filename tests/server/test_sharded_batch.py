@@ -352,6 +352,7 @@ from airflow_provider_oss_resume.batch.catalog import Catalog
 from airflow_provider_oss_resume.batch.key_template import KeyTemplate
 from airflow_provider_oss_resume.shards.batch_plan import BatchPlan, FileList
 from airflow_provider_oss_resume.shards.batch_planning import divide, write_list
+from airflow_provider_oss_resume.shards.plan import PlanOrigin
 from airflow_provider_oss_resume.shards.sharding import Sharding
 from airflow_provider_oss_resume.sources.selection import SelectedFile
 
@@ -360,7 +361,7 @@ found = (SelectedFile(f"/data/{n % 997}/{n}.parquet", f"{n % 997}/{n}.parquet", 
 catalog, file = Catalog(), tempfile.TemporaryFile()
 assert not list(catalog.fill(found, KeyTemplate("night/")))
 bundles = write_list(file, catalog, divide(catalog, Sharding(64), 16 * 2**20))
-plan = BatchPlan("p", "b", "night/", FileList("k", "e"), bundles, (), 64, "h")
+plan = BatchPlan(PlanOrigin("p", "h"), "b", "night/", FileList("k", "e", bundles), running=64)
 files = [one.files for one in bundles]
 # Not ru_maxrss: it starts with the size of the process that started this one.
 peak = int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) // 1024
