@@ -64,7 +64,7 @@ def _is_stream(source: object) -> bool:
 
 
 def _source(source: str, task: ResumableUploadOperator) -> str | Source:
-    from airflow_provider_oss_resume.remote_sources.choose import source_of
+    from airflow_provider_oss_resume.remote_sources.choose_source import source_of
 
     return _oss_source(source, task) if _is_object(source) else source_of(source, _source_conn_id(task))
 
