@@ -24,7 +24,7 @@ from airflow_provider_oss_resume.operators.tries.task import (
     watch_deadline,
     watch_supervisor,
 )
-from airflow_provider_oss_resume.stores.choose import require_store
+from airflow_provider_oss_resume.stores.choose_store import require_store
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

@@ -28,13 +28,12 @@ from airflow_provider_oss_resume.operators.tries.metrics import (
     publishing_failure,
 )
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
-from airflow_provider_oss_resume.transfer.counts import TransferCounts
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_oss_resume.batch import BatchResult
-    from airflow_provider_oss_resume.shards import BatchPlan, Plan, Sharding, ShardResult
+    from airflow_provider_oss_resume.shards import BatchPlan, Plan, Sharding
     from airflow_provider_oss_resume.upload import UploadResult
 
 
@@ -64,7 +63,7 @@ class PlanUploadOperator(ShardedOperator):
             require_sharding(workers, shards, shards_at_once)
 
     def _step(self, step: Step) -> Any:
-        from airflow_provider_oss_resume.remote_sources.choose import is_many
+        from airflow_provider_oss_resume.remote_sources.choose_source import is_many
 
         sharding = require_sharding(self.workers, self.shards, self.shards_at_once)
         plan: Plan | BatchPlan
@@ -118,7 +117,7 @@ class SendShardOperator(ShardedOperator):
             one = step.observer_of_file()
             with publishing_failure(one, step.supervised.identity):
                 result = step.upload(one, store).send(plan, index, step.cancel)
-            publish(_counters(result), step.supervised.identity)
+            publish(Counters(result.counts, resumes=int(result.parts_reused > 0)), step.supervised.identity)
             return result.as_dict()
         is_bundle = plan.shard(index).is_bundle
         some = step.observer_of_files() if is_bundle else step.observer_of_file()
@@ -186,13 +185,3 @@ class AbortUploadOperator(ShardedOperator):
         elif plan.upload is not None:
             abort_quietly(step.client, plan.upload)
         delete_plan_checkpoint(str(self.checkpoint_store), context, self.plan_task_id)
-
-
-def _counters(result: ShardResult) -> Counters:
-    counts = TransferCounts(
-        bytes_sent=result.bytes_sent,
-        bytes_reused=result.bytes_reused,
-        parts_sent=result.span.count - result.parts_reused,
-        parts_reused=result.parts_reused,
-    )
-    return Counters(counts, resumes=int(result.parts_reused > 0))

@@ -204,7 +204,7 @@ class ResumableUploadOperator(UploadLineage, SelectingOperator):
 
     def transfer(self, supervised: Supervised) -> dict[str, Any]:
         """Upload, and return what was done."""
-        from airflow_provider_oss_resume.remote_sources.choose import is_many
+        from airflow_provider_oss_resume.remote_sources.choose_source import is_many
 
         self.make_source(supervised.context)
         hook = self.oss_hook()

@@ -33,7 +33,12 @@ def open_ssh(scheme: str, conn_id: str | None) -> Any:
     if key:
         # As bytes: asyncssh takes a string for the name of a file, and Airflow's provider gives it one.
         options["client_keys"] = [key.encode()]
-    return alive(io.get_fs(scheme, conn_id, options))
+    try:
+        return alive(io.get_fs(scheme, conn_id, options))
+    except TypeError:  # of a host that is missing
+        if conn_id:
+            raise
+        raise ValueError("it names no connection: write its id and @ before the path, or give source_conn_id") from None
 
 
 def alive(fs: Any) -> Any:

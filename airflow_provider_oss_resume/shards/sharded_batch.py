@@ -30,7 +30,6 @@ from airflow_provider_oss_resume.shards.batch_plan import BatchPlan, Bundle, Fil
 from airflow_provider_oss_resume.shards.batch_planning import (
     divide,
     list_key,
-    new_plan,
     read_list,
     select,
     temporary_list,
@@ -45,7 +44,7 @@ from airflow_provider_oss_resume.shards.manifest import (
     lines_prefix,
     write_lines,
 )
-from airflow_provider_oss_resume.shards.plan import ShardResult
+from airflow_provider_oss_resume.shards.plan import PlanOrigin, ShardResult
 from airflow_provider_oss_resume.shards.sharded_upload import ShardedUpload
 from airflow_provider_oss_resume.shards.sharding import Sharding, sharing
 from airflow_provider_oss_resume.sources.local_file import LocalFile
@@ -100,7 +99,8 @@ class ShardedBatch:
             select(request, catalog, check)
             division = divide(catalog, sharding, request.limits.multipart_threshold)
             bundles = write_list(file, catalog, division)
-            plan = new_plan(request, self._store_list(file, bundles, cancel), bundles, sharding)
+            files = self._store_list(file, bundles, cancel)
+        plan = BatchPlan(PlanOrigin.here(), request.bucket, request.keys.prefix, files)
         for one, shards in division.large:
             own = self._sharded(one.location, one.key).plan(Sharding(shards, most=sharding.most), cancel)
             plan = replace(plan, large=(*plan.large, LargeFile(one.location, one.key, own)))
@@ -114,7 +114,7 @@ class ShardedBatch:
         if shard.is_bundle:
             return {"plan_id": plan.plan_id, "bundle": shard.number, **self._send_bundle(plan, shard.number, cancel)}
         file = plan.large[shard.number]
-        own = replace(file.plan, running=plan.running)
+        own = replace(file.plan, shards=replace(file.plan.shards, running=plan.running))
         part = self._sharded(file.location, file.key).send(own, shard.shard, cancel)
         return {"plan_id": plan.plan_id, "large": shard.number, "result": part.as_dict()}
 
@@ -206,11 +206,11 @@ class ShardedBatch:
             options = replace(request.options, metadata=metadata)
             Uploader(self._client).upload(replace(request, options=options), cancel)
 
-    def _store_list(self, file: IO[bytes], bundles: Sequence[Bundle], cancel: Cancel | None) -> FileList:
+    def _store_list(self, file: IO[bytes], bundles: tuple[Bundle, ...], cancel: Cancel | None) -> FileList:
         if not bundles:
             return FileList(self._list_key)
         request = UploadRequest(LocalFile(file.name), self._request.bucket, self._list_key)
-        return FileList(self._list_key, Uploader(self._client).upload(request, cancel).etag)
+        return FileList(self._list_key, Uploader(self._client).upload(request, cancel).etag, bundles)
 
     def _sharded(self, location: str, key: str) -> ShardedUpload:
         request = self._request.request_for(self._request.selection.source(location), key)

@@ -24,6 +24,9 @@ too many open files (EMFILE, ENFILE), no memory (ENOMEM), a busy file (EBUSY).
 """
 
 
+_MISSPELT = re.compile(r"\s*(https?|oss|s3[an]?|gc?s|abfss?|adl|s?ftp|ssh|hdfs):/", re.IGNORECASE)
+"""A URL with one slash or with a space before it; as a path, it would be shown with its password."""
+
 ABOUT_BRACES = "braces such as {a,b} are not expanded: write a list of paths or patterns"
 
 
@@ -51,6 +54,10 @@ def local_path(source: str | os.PathLike[str]) -> str:
             f"source has the empty path {text!r}: write the path of a file; perhaps a template was empty"
         )
     scheme, separator, rest = text.partition("://")
+    if (found := _MISSPELT.match(text)) and is_local(text):
+        raise ConfigurationError(
+            f"source begins with {found[0]!r} and is no URL: write {found[1]}:// with two slashes and no space"
+        )
     # Other text before :// is part of a file's name, such as "a b://c".
     if separator and scheme.isalnum():
         text = _path_of_url(text, scheme.lower(), rest)

@@ -288,7 +288,7 @@ def test_a_plan_by_hand_is_refused(cases: Cases, source: bucket.SourceFile) -> N
 
 
 def test_a_watch_notices_a_newer_plan() -> None:
-    clock, pulled = FakeClock(), [{"plan_id": "p1"}, {"plan_id": "p2"}]
+    clock, pulled = FakeClock(), [{"origin": {"plan_id": name}} for name in ("p1", "p2")]
     context: Any = {"ti": SimpleNamespace(xcom_pull=lambda **_: pulled.pop(0))}
     watch = PlanWatch(context, "upload.plan", "plan", "p1", clock)
     watch()

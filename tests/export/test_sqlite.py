@@ -34,8 +34,8 @@ def source(tmp_path: Path) -> Source:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(SCHEMA)
 
-    def make(sql: str, output: Output, order_by: tuple[str, ...] = ()) -> CursorRows:
-        return CursorRows(lambda: sqlite3.connect(path), Query(sql, None, order_by), output.row_format)
+    def make(sql: str, output: Output, order_by: tuple[str, ...] = (), parameters: Any = None) -> CursorRows:
+        return CursorRows(lambda: sqlite3.connect(path), Query(sql, parameters, order_by), output.row_format)
 
     return make
 
@@ -112,3 +112,17 @@ def test_a_key_of_two_columns_resumes_to_the_bytes_of_one_pass(scene: Scene, sou
     resumed = scene.content()
     export()
     assert scene.content() == resumed
+
+
+@pytest.mark.parametrize(("mark", "parameters"), [("?", [3]), (":least", {"least": 3}), ("$least", {"least": 3})])
+def test_a_query_with_parameters_resumes(scene: Scene, source: Source, mark: str, parameters: Any) -> None:
+    sql = f"SELECT * FROM pairs WHERE a >= {mark}"
+
+    def export(**settings: Any) -> int:
+        rows = source(sql, Output(), ("a", "b"), parameters)
+        return scene.export(sql, order_by=("a", "b"), source=rows, part_size=102_400, **settings).parts_reused
+
+    with pytest.raises(UploadCancelled):
+        export(watch=scene.stop_after(3))
+    assert export() >= 3
+    assert scene.content().count(b"\n") == 19_702

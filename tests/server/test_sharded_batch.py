@@ -20,9 +20,10 @@ from airflow_provider_oss_resume.exceptions import (
     EmptySelectionError,
     FilesFailedError,
     PlanError,
+    SourceChangedError,
     UploadCancelled,
 )
-from airflow_provider_oss_resume.shards import BatchPlan, ShardedBatch, Sharding, Uploaders
+from airflow_provider_oss_resume.shards import BatchPlan, ShardedBatch, ShardedUpload, Sharding, Uploaders
 from airflow_provider_oss_resume.shards.sharding import share_out
 from airflow_provider_oss_resume.sources.local_selection import LocalSelection
 from airflow_provider_oss_resume.sources.source import Source
@@ -174,6 +175,41 @@ def test_nothing_is_sent_for_input_that_cannot_work(scene: Scene, folder: Path, 
     assert scene.server.requests("PutObject") == []
 
 
+def test_empty_files(scene: Scene, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for number in range(3):
+        (empty / f"{number}").touch()
+    plan = planned(scene, empty, Sharding(8), **with_manifest(scene))
+    assert (
+        batch(scene, empty, **with_manifest(scene)).complete(plan, send_with_manifest(scene, empty, plan)).counts.bytes
+        == 0
+    )
+    assert stored(scene) == {"0": b"", "1": b"", "2": b""}
+    assert [line["size"] for line in manifest(scene)] == [0, 0, 0]
+    one = ShardedUpload(Uploader(scene.client), UploadRequest(empty / "0", BUCKET, f"{scene.key}/alone"))
+    alone = one.plan(Sharding(8))
+    assert (alone.count, one.complete(alone, []).size if alone.upload else alone.result["size"]) == (0, 0)
+
+
+def test_a_directory_that_changes_after_the_plan(scene: Scene, folder: Path) -> None:
+    plan = planned(scene, folder, Sharding(4))
+    (folder / "deep" / "0.csv").write_bytes(b"edited")
+    (folder / "deep" / "new.csv").write_bytes(b"new")
+    (folder / "large.bin").write_bytes(b"x" * LARGE)
+    sent(scene, folder, plan, 2, 3)
+    with pytest.raises(SourceChangedError, match="clear the plan task"):
+        sent(scene, folder, plan, 0)
+    assert stored(scene)["deep/0.csv"] == b"edited"
+    (folder / "deep" / "1.csv").unlink()
+    with pytest.raises(FilesFailedError, match=r"deep/1\.csv"):
+        sent(scene, folder, plan, 2, 3)
+    again = planned(scene, folder, Sharding(4))
+    batch(scene, folder).complete(again, sent(scene, folder, again))
+    assert {name: body for name, body in stored(scene).items() if name != "deep/1.csv"} == expected(folder)
+    assert list(scene.client.list_multipart_uploads(BUCKET, scene.key)) == []
+
+
 def test_an_empty_selection_that_is_allowed(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     plan = planned(scene, tmp_path / "empty", Sharding(4), allow_empty=True)
@@ -316,6 +352,7 @@ from airflow_provider_oss_resume.batch.catalog import Catalog
 from airflow_provider_oss_resume.batch.key_template import KeyTemplate
 from airflow_provider_oss_resume.shards.batch_plan import BatchPlan, FileList
 from airflow_provider_oss_resume.shards.batch_planning import divide, write_list
+from airflow_provider_oss_resume.shards.plan import PlanOrigin
 from airflow_provider_oss_resume.shards.sharding import Sharding
 from airflow_provider_oss_resume.sources.selection import SelectedFile
 
@@ -324,7 +361,7 @@ found = (SelectedFile(f"/data/{n % 997}/{n}.parquet", f"{n % 997}/{n}.parquet", 
 catalog, file = Catalog(), tempfile.TemporaryFile()
 assert not list(catalog.fill(found, KeyTemplate("night/")))
 bundles = write_list(file, catalog, divide(catalog, Sharding(64), 16 * 2**20))
-plan = BatchPlan("p", "b", "night/", FileList("k", "e"), bundles, (), 64, "h")
+plan = BatchPlan(PlanOrigin("p", "h"), "b", "night/", FileList("k", "e", bundles), running=64)
 files = [one.files for one in bundles]
 # Not ru_maxrss: it starts with the size of the process that started this one.
 peak = int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) // 1024

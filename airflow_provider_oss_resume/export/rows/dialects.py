@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 
 Connect = Callable[[], Any]
 
+_NAMED_MARKS = {"pyformat": "%({})s", "qmark": "${}"}
+"""SQLite and DuckDB have question marks and names too: SQLite takes :name and $name, DuckDB only $name."""
+
 FETCH = 5000
 """Rows fetched at a time."""
 
@@ -56,7 +59,7 @@ class Dialect:
         """
         if isinstance(parameters, Mapping):
             names = [f"oss_resume_{index}" for index in range(len(values))]
-            style = "%({})s" if self.paramstyle == "pyformat" else ":{}"
+            style = _NAMED_MARKS.get(self.paramstyle, ":{}")
             return [style.format(name) for name in names], sql, {**parameters, **dict(zip(names, values, strict=True))}
         given = list(parameters or ())
         escaped = sql.replace("%", "%%") if values and not given and "format" in self.paramstyle else sql

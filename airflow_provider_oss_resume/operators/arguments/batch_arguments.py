@@ -99,7 +99,7 @@ def patterns(name: str, value: object) -> list[str]:
 
 
 def _selection(task: ResumableUploadOperator) -> Selection:
-    from airflow_provider_oss_resume.remote_sources.choose import selection_of
+    from airflow_provider_oss_resume.remote_sources.choose_source import selection_of
     from airflow_provider_oss_resume.sources.selection import NamePatterns
 
     source: Any = task.source

@@ -58,7 +58,7 @@ class UnfinishedShards:
         # At least this one: shards of an earlier plan are counted too.
         unfinished = max(1, self._shards - finished)
         if unfinished != self.count:
-            log.info("%d of %d shards are finished: the others share the bandwidth limit", finished, self._shards)
+            log.info("%d of %d shards are finished; the others share the bandwidth limit", finished, self._shards)
         self.count = unfinished
 
     def _finished(self) -> int:

@@ -21,7 +21,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import final
 
-from airflow_provider_oss_resume.checkpoint.record import MAX_NOTE
+from airflow_provider_oss_resume.checkpoint.packed_parts import MAX_NOTE
 from airflow_provider_oss_resume.exceptions import ConfigurationError, NoSuchUploadError, SourceError
 from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.crc64 import crc64

@@ -96,7 +96,7 @@ def forge(change: dict[str, Any]) -> Callable[[Any], None]:
         values = dict(context["ti"].xcom_pull(task_ids="upload.plan", key="plan"))
         values.pop("sha256")
         values.pop("version")
-        forged = {**values, **change} if "plan_id" not in change else sealed.seal({**values, **change})
+        forged = {**values, **change} if "origin" not in change else sealed.seal({**values, **change})
         context["ti"] = Forged(context["ti"], forged)
 
     return arm
@@ -110,5 +110,5 @@ def forged_plan(dag_id: str, change: dict[str, Any]) -> DAG:
     return dag
 
 
-stale = forged_plan("group_stale", {"plan_id": "newer"})
-by_hand = forged_plan("group_by_hand", {"count": 1})
+stale = forged_plan("group_stale", {"origin": {"plan_id": "newer", "host": "elsewhere"}})
+by_hand = forged_plan("group_by_hand", {"shards": {"planned": 1, "running": 1}})

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow_provider_oss_resume.checkpoint.listing import list_checkpoints
 from airflow_provider_oss_resume.checkpoint.record import encode
 from airflow_provider_oss_resume.operators.tries.task import identify, owner_of
-from airflow_provider_oss_resume.stores.choose import choose_store
+from airflow_provider_oss_resume.stores.choose_store import choose_store
 from airflow_provider_oss_resume.stores.listing import airflow_checkpoints
 from airflow_provider_oss_resume.task_groups.anchored import _empty_operator
 from demo.versions import AIRFLOW_3

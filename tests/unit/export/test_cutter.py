@@ -67,6 +67,11 @@ def test_rows_with_equal_keys_stay_together_beyond_a_row_group() -> None:
     assert [part.rows for part in cut(rows, Limits(MIN_PART_SIZE, row_group=4), keyed=True)] == [6, 6]
 
 
+def test_a_second_row_group_does_not_exceed_split_rows() -> None:
+    parts = cut([row(number) for number in range(8)], Limits(MIN_PART_SIZE, split_rows=7, row_group=4))
+    assert [(part.start.object_index, part.rows, part.is_last) for part in parts] == [(0, 7, True), (1, 1, True)]
+
+
 def test_a_small_part_is_not_cut_off_before_a_large_row() -> None:
     parts = cut([row(1), row(2, 200_000), row(3)], Limits(MIN_PART_SIZE))
     assert [part.rows for part in parts] == [2, 1]

@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_oss_resume.sources.layout import PartPlan
 from airflow_provider_oss_resume.transfer.counts import TransferCounts
-from airflow_provider_oss_resume.transfer.meter import ByteMeter, RateMeter
 from airflow_provider_oss_resume.transfer.progress import (
     Extent,
     Phase,
@@ -18,6 +17,7 @@ from airflow_provider_oss_resume.transfer.progress import (
     human_size,
     human_time,
 )
+from airflow_provider_oss_resume.transfer.progress.meter import ByteMeter, RateMeter
 from tests.fakes import FakeClock
 
 MIB = 1024 * 1024
