@@ -37,15 +37,15 @@ help: ## List the targets
 # ---------------------------------------------------------------- what a newcomer needs
 
 .PHONY: demo
-demo: $(VENVS)/airflow3/.installed ## Watch an upload die by SIGKILL and finish on the retry (KEEP=1: leave the UI up)
+demo: $(VENVS)/airflow3/.installed ## Watch an upload that SIGKILL ends, and its retry (KEEP=1: leave the UI running)
 	@$(PY3) -m demo $(if $(KEEP),--keep)
 
 .PHONY: demo-cluster
-demo-cluster: $(VENVS)/airflow3/.installed ## Watch two Celery workers upload one file, and one of them die (KEEP=1)
+demo-cluster: $(VENVS)/airflow3/.installed ## Watch two Celery workers upload one file, and one of them killed (KEEP=1)
 	@$(PY3) -m demo --cluster $(if $(KEEP),--keep)
 
 .PHONY: demo-export
-demo-export: $(VENVS)/airflow3/.installed ## Watch the nightly export of a PostgreSQL table die and resume (KEEP=1)
+demo-export: $(VENVS)/airflow3/.installed ## Watch the nightly export of a PostgreSQL table killed and resumed (KEEP=1)
 	@$(PY3) -m demo --export $(if $(KEEP),--keep)
 
 .PHONY: demo-stop
@@ -63,7 +63,7 @@ lint: $(VENVS)/airflow3/.installed ## Check style (ruff)
 	$(VENVS)/airflow3/bin/ruff format --quiet --check .
 
 .PHONY: fmt
-fmt: $(VENVS)/airflow3/.installed ## Format the code and mend what ruff can mend
+fmt: $(VENVS)/airflow3/.installed ## Format the code and fix what ruff can fix
 	$(VENVS)/airflow3/bin/ruff check --quiet --fix .
 	$(VENVS)/airflow3/bin/ruff format --quiet .
 
@@ -95,12 +95,12 @@ test-slow: $(VENVS)/airflow3/.installed ## Run the tests that kill often, move m
 
 # The engine's tests and those of what reads Airflow's settings: what a version too old would break.
 .PHONY: test-lowest
-test-lowest: $(VENVS)/lowest/.installed ## Run the tests of units and engine on the lowest versions that pyproject.toml allows
+test-lowest: $(VENVS)/lowest/.installed ## Run the unit and engine tests on the lowest versions that pyproject.toml allows
 	$(LOWEST) -m pytest $(PARALLEL) -m 'not slow' tests/unit tests/server --ignore=tests/unit/airflow
 	$(LOWEST) -m pytest tests/unit/airflow
 
 .PHONY: coverage
-coverage: $(VENVS)/airflow3/.installed node ## Run the tests without an Airflow and show what they miss
+coverage: $(VENVS)/airflow3/.installed node ## Run the tests without an Airflow and show the lines that they do not reach
 	$(PY3) -m pytest --cov --cov-report=term $(addprefix --ignore=,$(WITH_AIRFLOW))
 
 .PHONY: soak
@@ -110,7 +110,7 @@ soak: $(VENVS)/airflow3/.installed ## Kill and simulate for longer (UPLOADS=100 
 	SOAK_OUTAGE=30 $(PY3) -m pytest tests/airflow/test_outage.py
 
 .PHONY: bench
-bench: $(VENVS)/airflow3/.bench go-peers ## Measure CPU and wall time against the official clients, and exports against COPY, in five minutes
+bench: $(VENVS)/airflow3/.bench go-peers ## Compare CPU and wall time with the official clients, and exports with COPY, in five minutes
 	$(PY3) -m benchmarks
 
 .PHONY: bench-full
@@ -118,18 +118,18 @@ bench-full: $(VENVS)/airflow3/.bench node go-peers ## Measure everything that do
 	$(PY3) -m benchmarks --full
 
 .PHONY: bench-export
-bench-export: $(VENVS)/airflow3/.installed ## Measure exports against COPY on a real PostgreSQL (ROWS=10000000 for the large table)
+bench-export: $(VENVS)/airflow3/.installed ## Compare exports with COPY on a real PostgreSQL (ROWS=10000000 for the large table)
 	$(PY3) -m benchmarks.sql_export $(ROWS)
 
 .PHONY: bench-shards
-bench-shards: $(VENVS)/airflow3/.installed ## Measure four shards against one, each held to 32 MiB/s
+bench-shards: $(VENVS)/airflow3/.installed ## Compare four shards with one, each limited to 32 MiB/s
 	$(PY3) -m benchmarks.shards
 
 .PHONY: go-peers
-go-peers: $(if $(shell command -v go),$(VENVS)/go-peers) ## Build the official Go SDKs' peers for `make bench`, where go is on PATH
+go-peers: $(if $(shell command -v go),$(VENVS)/go-peers) ## Build the clients of the official Go SDKs for `make bench`, if go is on PATH
 
 $(VENVS)/go-peers: $(wildcard benchmarks/peers/go/*)
-	@echo "building the Go peers"
+	@echo "building the clients of the Go SDKs"
 	@cd benchmarks/peers/go && CGO_ENABLED=0 go build -o $(abspath $@) .
 
 .PHONY: bench-cluster
@@ -157,7 +157,7 @@ $(UV):
 	@touch $@
 
 $(VENVS)/airflow3/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW3).txt
-	@echo "installing Airflow $(AIRFLOW3) and the tools"
+	@echo "installing Airflow $(AIRFLOW3) and the tools (minutes)"
 	@test -x $(PY3) || $(UV_ENV) $(UV) venv --quiet --python $(PYTHON) $(VENVS)/airflow3
 	@$(INSTALL) --python $(PY3) --constraints constraints/airflow-$(AIRFLOW3).txt \
 	  apache-airflow==$(AIRFLOW3) --group test --group lint --editable '.[devserver,export]'
@@ -205,7 +205,7 @@ PLAIN   = sed -E 's/ *;.*//'
 FLOORS  = sed -nE '/^dependencies = /,/^\]/s/^ +"([a-z0-9-]+)>=([0-9.]+)".*/\1==\2/p' pyproject.toml
 
 .PHONY: constraints
-constraints: $(UV) ## Resolve constraints/ anew, to the newest versions that go together
+constraints: $(UV) ## Resolve constraints/ again, to the newest compatible versions
 	echo apache-airflow==$(AIRFLOW3) | $(COMPILE) --group test --group lint --group bench pyproject.toml - \
 	  | $(PLAIN) > constraints/airflow-$(AIRFLOW3).txt
 	echo apache-airflow==$(AIRFLOW2) | $(COMPILE) --group airflow-tests --group source-tests pyproject.toml - \

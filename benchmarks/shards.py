@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow_provider_oss_resume.oss import Credentials, OSSClient
 from airflow_provider_oss_resume.shards import Plan, ShardedUpload, Sharding
+from airflow_provider_oss_resume.shards.sharding import ShardCounts
 from airflow_provider_oss_resume.upload import Uploader, UploadRequest
 from benchmarks.stage import PYTHON, REPOSITORY, make_sparse_file, running_sink
 from benchmarks.work import ACCESS_KEY_ID, ACCESS_KEY_SECRET, BUCKET, GIB, KEY, MIB, REGION
@@ -35,7 +36,8 @@ def client_of(url: str) -> OSSClient:
 def child(task: dict[str, Any]) -> None:
     """Send one shard once the parent says so."""
     with client_of(task["url"]) as client:
-        plan = replace(Plan.from_dict(task["plan"]), running=1)  # the limit is that of each process
+        plan = Plan.from_dict(task["plan"])
+        plan = replace(plan, shards=ShardCounts(plan.count, running=1))  # the limit is that of each process
         print("ready", flush=True)
         sys.stdin.readline()
         sharded(client, task["file"]).send(plan, task["shard"])

@@ -1,4 +1,4 @@
-"""`make demo` and its two other stories: run one, then stop every process, even after an error."""
+"""`make demo` and its two variants: run one, then stop every process, even after an error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def play(demo: Demo, *, keep: bool) -> int:
-    """Play the demo and clean up; logs are kept when it failed."""
+    """Run the demo and clean up; logs are kept when it failed."""
     try:
         demo.play()
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """A cluster on this machine: CeleryExecutor, two Celery workers, a real Redis and a real PostgreSQL.
 
-Each is a process group of its own. The workers have host names of their own. Only the distance between the machines is
-missing: they share the file system, as workers with a network volume do.
+Each is a separate process group. The workers have different host names. They share the file system, as workers with a
+network volume do.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class ClusterDemo(Demo):
         :raises DemoFailedError: the result is not the expected one.
         """
         self.screen.title(
-            f"{SIZE // MIB} MiB to a local OSS by two Celery workers, one of which dies · Airflow {AIRFLOW_VERSION}"
+            f"{SIZE // MIB} MiB to a local OSS by two Celery workers, one of them killed · Airflow {AIRFLOW_VERSION}"
         )
         self._write_source()
         self._start_oss()

@@ -58,6 +58,16 @@ class BatchOutput:
                 f"manifest_key {self.manifest_key!r} is the key of _SUCCESS too: choose another one"
             )
 
+    def require_free(self, is_taken: Callable[[str], bool]) -> None:
+        """Refuse the key of a file for what is written beside the files.
+
+        :param is_taken: returns whether a file has a key.
+        :raises ConfigurationError: a file has the key of the manifest or of ``_SUCCESS``.
+        """
+        for name, key in (("manifest_key", self.manifest_key), ("success_key", self.success_key)):
+            if key and is_taken(key):
+                raise ConfigurationError(f"{name} {key!r} is the key of a file too: choose another one")
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRequest:

@@ -24,7 +24,7 @@ from airflow_provider_oss_resume.checkpoint.store_thread import PROCESS_STORE_TH
 from airflow_provider_oss_resume.checkpoint.writer import FIRST_WRITE_TIMEOUT, LOAD_TIMEOUT
 from airflow_provider_oss_resume.control.cancel import Cancel
 from airflow_provider_oss_resume.control.waiting import run_watched
-from airflow_provider_oss_resume.exceptions import ConfigurationError, EmptySelectionError, FilesFailedError
+from airflow_provider_oss_resume.exceptions import EmptySelectionError, FilesFailedError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.sources.local_file import LocalFile
 from airflow_provider_oss_resume.sources.local_selection import LocalSelection
@@ -33,7 +33,7 @@ from airflow_provider_oss_resume.transfer.one_core import SMALL
 from airflow_provider_oss_resume.transfer.progress import human_size, human_time
 from airflow_provider_oss_resume.upload.if_exists import IfExists
 from airflow_provider_oss_resume.upload.steps.abort import abort_quietly
-from airflow_provider_oss_resume.upload.upload_request import UploadResult
+from airflow_provider_oss_resume.upload.upload_request import UploadRequest, UploadResult
 from airflow_provider_oss_resume.upload.uploader import Uploader
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,12 @@ class BatchCheckpoints:
     owner: Owner
     ours: CheckpointSet | None = None
     others: ListableStore | None = None
+
+
+def manifest_request(request: BatchRequest, path: str, key: str) -> UploadRequest:
+    """Return the request that stores a manifest: it replaces an older one, whatever ``if_exists`` says of files."""
+    one = request.request_for(LocalFile(path), key)
+    return replace(one, if_exists=IfExists.OVERWRITE, options=replace(one.options, replace=True))
 
 
 class BatchRun:
@@ -98,7 +104,7 @@ class BatchRun:
         return self._result()
 
     def _select(self) -> None:
-        request, output = self._request, self._request.output
+        request = self._request
         for failed in self._catalog.fill(request.selection.files(), request.keys):
             self._cancel.check()
             self._tally.fail(failed)
@@ -107,9 +113,7 @@ class BatchRun:
         self._tally.begin(files + failed_count, size)
         if not files and not failed_count and not request.allow_empty:
             raise EmptySelectionError("the selection has no file: check source, include and exclude")
-        for name, key in (("manifest_key", output.manifest_key), ("success_key", output.success_key)):
-            if key and key in self._catalog:
-                raise ConfigurationError(f"{name} {key!r} is the key of a file too: choose another one")
+        request.output.require_free(self._catalog.__contains__)
         log.info("start: %d files, %s, to %s/%s", files, human_size(size), request.bucket, request.keys.prefix)
 
     def _abort_unselected(self, client: OSSClient, checkpoints: CheckpointSet, tick: Callable[[], None]) -> None:
@@ -130,6 +134,7 @@ class BatchRun:
         if counts.files > counts.failed:
             with self._client.fork() as client:
                 lanes = [self._small_lane(client, checkpoints.owner), self._large_lane(client, checkpoints)]
+                # A fork, as for each step: a stop request cancels it, and the client of the caller stays usable.
                 LaneRunner(self._tally, self._note).run(lanes, tick, self._stop)
 
     def _small_lane(self, client: OSSClient, owner: Owner) -> Lane:
@@ -199,9 +204,7 @@ class BatchRun:
             for entry in self._catalog.manifest():
                 file.write(json.dumps(asdict(entry)) + "\n")
             file.flush()
-            request = self._request.request_for(LocalFile(file.name), key)
-            plain = replace(request, if_exists=IfExists.OVERWRITE, options=replace(request.options, replace=True))
-            Uploader(client, limits=self._limits).upload(plain)
+            Uploader(client, limits=self._limits).upload(manifest_request(self._request, file.name, key))
 
     def _log_end(self) -> None:
         counts = self._tally.counts()

@@ -18,7 +18,7 @@ from airflow_provider_oss_resume.checkpoint.record import Owner
 from airflow_provider_oss_resume.checkpoint.store import CheckpointStore
 from airflow_provider_oss_resume.control.cancel import Cancel
 from airflow_provider_oss_resume.oss import OSSClient
-from airflow_provider_oss_resume.transfer.reporting import IntervalReporter
+from airflow_provider_oss_resume.transfer.progress.interval import IntervalReporter
 
 log = logging.getLogger(__name__)
 

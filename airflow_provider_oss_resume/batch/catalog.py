@@ -81,6 +81,7 @@ class Catalog:
             if isinstance(item, Unreadable):
                 yield FailedFile(item.location, item.reason)
                 continue
+            # As bytes: the name of a file need not be UTF-8, and text of SQLite has to be.
             row = (os.fsencode(item.location), os.fsencode(item.relative), item.size)
             self._database.execute("INSERT INTO found (location, relative, size) VALUES (?, ?, ?)", row)
         yield from self._assign_keys(keys)
@@ -88,6 +89,7 @@ class Catalog:
         self._database.execute("COMMIT")
 
     def _assign_keys(self, keys: KeyTemplate) -> Iterator[FailedFile]:
+        # By name: directories are listed in any order, and {index} has to be the same in each try.
         rows = self._database.execute("SELECT location, relative, size FROM found ORDER BY location, item")
         for index, (location, relative, size) in enumerate(rows):
             try:

@@ -49,6 +49,8 @@ def _left(batch: BatchRequest, file: BatchFile, listed: ListedObject, source: So
     except NoRangesError:
         return None
     with closing(opened):
+        # The listing has no CRC-64, so the MD5 is compared; the CRC-64 is for the manifest, and costs no second
+        # reading.
         md5, crc64 = checksums(opened, opened.fingerprint.size)
     return _skipped(batch, listed, crc64) if md5 == listed.etag else None
 

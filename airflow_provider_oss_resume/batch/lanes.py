@@ -123,6 +123,7 @@ class LaneRunner:
             self._stopped, self._error = True, self._error or error
 
     def _take(self, lane: Lane) -> Candidate | None:
+        # A generator that two threads advance at the same time raises ValueError.
         with lane.lock:
             return next(lane.candidates, None)
 

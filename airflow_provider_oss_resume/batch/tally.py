@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_oss_resume.batch.batch_result import BatchCounts, BatchProgress
 from airflow_provider_oss_resume.exceptions import FailedFile
-from airflow_provider_oss_resume.transfer.meter import SpeedMeter
 from airflow_provider_oss_resume.transfer.progress import Progress, human_size, human_time
+from airflow_provider_oss_resume.transfer.progress.meter import SpeedMeter
 from airflow_provider_oss_resume.upload.upload_request import UploadResult
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,7 @@ class Tally:
 
     def counts(self) -> BatchCounts:
         """Return the counts so far."""
+        # No lock: the counts are replaced as a whole, never changed.
         return self._counts
 
     def progress(self) -> BatchProgress:

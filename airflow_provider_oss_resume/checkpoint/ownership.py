@@ -15,35 +15,38 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from airflow_provider_oss_resume.checkpoint.record import Owner, decode
+from airflow_provider_oss_resume.checkpoint.record import Owner, OwnerProcess, decode
 from airflow_provider_oss_resume.exceptions import CheckpointError, ConfigurationError, UploadTakenOver
 
 
 def this_process(owner: Owner) -> Owner:
     """Return an owner whose empty fields are filled in for this process."""
+    known = owner.process
     # A batch fills in its owner once, for all of its files.
-    if owner.host and owner.pid and owner.process_start and owner.nonce:
+    if known.host and known.pid and known.process_start and known.nonce:
         return owner
-    return replace(
-        owner,
-        host=owner.host or socket.gethostname(),
-        pid=owner.pid or os.getpid(),
-        process_start=owner.process_start or _own_start(owner.pid or os.getpid()),
-        nonce=owner.nonce or uuid.uuid4().hex,
+    pid = known.pid or os.getpid()
+    process = OwnerProcess(
+        known.host or socket.gethostname(),
+        pid,
+        known.process_start or _own_start(pid),
+        known.nonce or uuid.uuid4().hex,
     )
+    return replace(owner, process=process)
 
 
 def is_alive(owner: Owner) -> bool:
     """Return whether the owner's process runs for certain; ``False`` for a process on another host."""
-    # Without a start time the owner has ended the upload (PartRecords.release), or its system has no /proc.
-    if owner.host != socket.gethostname() or not owner.process_start:
+    process = owner.process
+    # Without a start time the owner has ended the upload (OwnerProcess.ended), or its system has no /proc.
+    if process.host != socket.gethostname() or not process.process_start:
         return False
-    return _process_start(owner.pid) == owner.process_start
+    return _process_start(process.pid) == process.process_start
 
 
 def is_same_try_elsewhere(found: Owner, ours: Owner) -> bool:
     """Return whether another running process executes the same try."""
-    if (found.host, found.pid) == (ours.host, ours.pid):
+    if found.process.has_place_of(ours.process):
         return False  # an earlier upload of this process, whose last write did not reach the store
     return found.try_number == ours.try_number and is_alive(found)
 
@@ -86,7 +89,7 @@ def check_still_ours(text: str | None, ours: Owner) -> None:
     except CheckpointError:
         return
     # Two processes may execute one try: its number is equal then, and the nonce tells them apart.
-    if found.nonce != ours.nonce and found.try_number >= ours.try_number:
+    if found.process.nonce != ours.process.nonce and found.try_number >= ours.try_number:
         raise UploadTakenOver(f"{found} took this upload over from {ours}: stopping")
 
 

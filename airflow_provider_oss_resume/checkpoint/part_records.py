@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import Layout
 from airflow_provider_oss_resume.sources.source import Fingerprint
@@ -82,8 +83,8 @@ class PartRecords:
 
     def release(self) -> None:
         """Let the checkpoint say that its owner has ended the upload, although the process may live on."""
-        # is_alive() takes an owner without a start time for one that has ended.
-        self._base = replace(self._base, owner=replace(self._base.owner, process_start=""))
+        owner = self._base.owner
+        self._base = replace(self._base, owner=replace(owner, process=owner.process.ended()))
 
     def checkpoint(self, settled: int) -> Checkpoint:
         """Return the checkpoint as of now.

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
 from airflow_provider_oss_resume.checkpoint.part_records import PartRecords
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, RecordedPart, encode
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, encode
 from airflow_provider_oss_resume.exceptions import IntegrityError
 from airflow_provider_oss_resume.oss.crc64 import combine_all
 from airflow_provider_oss_resume.oss.models import Part

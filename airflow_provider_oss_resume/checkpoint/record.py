@@ -2,8 +2,7 @@
 
 A checkpoint is a hint: it names the upload whose parts the bucket lists. It records parts too, so that a RAM user who
 may not list parts can resume. It is JSON with a schema number and a SHA-256 over its content: a damaged
-checkpoint is detected and treated like a lost one. Parts are packed to 24 bytes each, because 10,000 of them are
-written many times.
+checkpoint is detected and treated like a lost one.
 
 Schema 1 is that of version 0.1.0. Schema 2 adds the length, the raw CRC-64 and the note of each part; it is written
 only for uploads whose parts have unequal lengths, so that workers of both versions can share a store.
@@ -11,79 +10,77 @@ only for uploads whose parts have unequal lengths, so that workers of both versi
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import json
-import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
+from airflow_provider_oss_resume.checkpoint.packed_parts import (
+    PLAIN,
+    RecordedPart,
+    pack,
+    pack_recorded,
+    unpack,
+    unpack_recorded,
+)
 from airflow_provider_oss_resume.checkpoint.status_line import status_line
 from airflow_provider_oss_resume.exceptions import CheckpointError
-from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.sources.source import Fingerprint
 
 EQUAL_PARTS, RECORDED_PARTS = 1, 2
 """Schema numbers."""
 
-MAX_NOTE = 64 * 1024
-"""Bytes of a part's note, at most. Up to 10,000 notes are written many times, so a few dozen bytes are better."""
-
-_MD5_HEX = frozenset("0123456789ABCDEF")
-_NO_ETAG = "0" * 32  # packs like an MD5
-# A forged upload id or ETag with blanks or line ends must reach neither a URL nor a log line.
-_PLAIN = re.compile(r"[!-~]{1,1024}")
 _Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """The try of a task that writes the checkpoint.
+class OwnerProcess:
+    """The process of a try; the uploader fills it in.
 
-    :param process_start: start time of the process in clock ticks since boot; distinguishes it from a later process
-        with the same process id.
+    :param process_start: start time in clock ticks since boot; distinguishes it from a later process with the same
+        process id.
     :param nonce: distinguishes two tries that are equal otherwise.
     """
+
+    host: str = ""
+    pid: int = 0
+    process_start: str = ""
+    nonce: str = ""
+
+    def has_place_of(self, other: OwnerProcess) -> bool:
+        """Return whether host and process id are those of another one."""
+        return (self.host, self.pid) == (other.host, other.pid)
+
+    def ended(self) -> OwnerProcess:
+        """Return the process as one that nobody waits for: ``is_alive`` takes it for ended without a start time."""
+        return replace(self, process_start="")
+
+    def __str__(self) -> str:
+        """Return process id and host, for messages."""
+        return f"process {self.pid} on {self.host or 'an unknown host'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The try of a task that writes the checkpoint."""
 
     dag_id: str = ""
     run_id: str = ""
     task_id: str = ""
     map_index: int = -1
     try_number: int = 1
-    host: str = ""
-    pid: int = 0
-    process_start: str = ""
-    nonce: str = ""
+    process: OwnerProcess = OwnerProcess()
 
     def __str__(self) -> str:
         """Return the try and its process, for messages."""
-        return f"try {self.try_number} (process {self.pid} on {self.host or 'an unknown host'})"
+        return f"try {self.try_number} ({self.process})"
 
 
 ADOPTED = "?"
 """Prefix of the digest of an adopted upload: another client may have started it, with other headers."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedPart:
-    """A part, with the CRC-64 of its bytes at the source.
-
-    :param etag: as OSS acknowledged it; empty for a part that is being sent and is not acknowledged.
-    :param crc64: CRC-64 of the bytes sent.
-    :param length: bytes of the part; 0 where the checkpoint's part size determines it.
-    :param raw_crc64: of the bytes from which the caller made the part, such as those before compression.
-    :param note: the caller's own; it says where to continue after this part. Contains no secret.
-    """
-
-    number: int
-    etag: str
-    crc64: int
-    length: int = 0
-    raw_crc64: int = 0
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +125,23 @@ def encode(checkpoint: Checkpoint) -> str:
     content = {
         **{f.name: getattr(checkpoint, f.name) for f in fields(checkpoint)},
         "fingerprint": asdict(checkpoint.fingerprint),
-        "owner": asdict(checkpoint.owner),
-        "parts": _pack(checkpoint.parts) if checkpoint.part_size else _pack_recorded(checkpoint.parts),
+        "owner": _owner_content(checkpoint.owner),
+        "parts": pack(checkpoint.parts) if checkpoint.part_size else pack_recorded(checkpoint.parts),
     }
     text = _canonical(content)
     schema = EQUAL_PARTS if checkpoint.part_size else RECORDED_PARTS
     return json.dumps({"status": _status(checkpoint), "schema": schema, "sha256": _digest(text), "content": content})
+
+
+def _owner_content(owner: Owner) -> dict[str, Any]:
+    # Flat, as version 0.1.0 reads it.
+    values = asdict(owner)
+    process = values.pop("process")
+    return {**values, **process}
+
+
+def _owner(content: Any) -> Owner:
+    return Owner(**_typed(content, Owner), process=OwnerProcess(**_typed(content, OwnerProcess)))
 
 
 def _status(checkpoint: Checkpoint) -> str:
@@ -153,8 +161,8 @@ def decode(text: str) -> Checkpoint:
             **{
                 **_typed(content, Checkpoint),
                 "fingerprint": Fingerprint(**_typed(content["fingerprint"], Fingerprint)),
-                "owner": Owner(**_typed(content["owner"], Owner)),
-                "parts": _unpack(content["parts"]) if content["part_size"] else _unpack_recorded(content["parts"]),
+                "owner": _owner(content["owner"]),
+                "parts": unpack(content["parts"]) if content["part_size"] else unpack_recorded(content["parts"]),
             }
         )
     except (KeyError, TypeError, ValueError, AttributeError, struct.error, binascii.Error) as error:
@@ -177,7 +185,7 @@ def _checked_content(text: str) -> dict[str, Any]:
         raise CheckpointError(f"the checkpoint has a value that cannot be hashed ({type(error).__name__})") from error
     if not intact:
         raise CheckpointError("the checkpoint is damaged: its SHA-256 does not match")
-    if not _PLAIN.fullmatch(str(content.get("upload_id"))):
+    if not PLAIN.fullmatch(str(content.get("upload_id"))):
         raise CheckpointError("the checkpoint names no upload")
     return content
 
@@ -204,85 +212,3 @@ def _typed(content: Any, record: type[_Record]) -> dict[str, Any]:
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise TypeError(f"{name} is {value!r:.40}")
     return {name: content[name] for name in plain}
-
-
-def _pack(parts: Sequence[RecordedPart]) -> dict[str, Any]:
-    ordered = sorted(parts, key=lambda part: part.number)
-    etags = [part.etag for part in ordered]
-    return {
-        "numbers": _ranges([part.number for part in ordered]),
-        # An ETag of a part is an MD5; any other ETag is kept as text.
-        "etags": _base64(bytes.fromhex("".join(etags))) if all(map(_is_md5, etags)) else etags,
-        "crc64": _base64(struct.pack(f">{len(ordered)}Q", *(part.crc64 for part in ordered))),
-    }
-
-
-def _unpack(packed: Any) -> tuple[RecordedPart, ...]:
-    numbers = _numbers(packed["numbers"])
-    etags, crcs = packed["etags"], base64.b64decode(packed["crc64"], validate=True)
-    if isinstance(etags, str):
-        raw = base64.b64decode(etags, validate=True)
-        etags = [raw[start : start + 16].hex().upper() for start in range(0, len(raw), 16)]
-    if not len(numbers) == len(etags) == len(crcs) // 8:
-        raise ValueError("parts of unequal length")
-    if not all(isinstance(etag, str) and _PLAIN.fullmatch(etag) for etag in etags):
-        raise TypeError("ETags are not plain text")
-    values = struct.unpack(f">{len(numbers)}Q", crcs)
-    return tuple(RecordedPart(*row) for row in zip(numbers, etags, values, strict=True))
-
-
-def _pack_recorded(parts: Sequence[RecordedPart]) -> dict[str, Any]:
-    ordered = sorted(parts, key=lambda part: part.number)
-    return {
-        **_pack([replace(part, etag=part.etag or _NO_ETAG) for part in ordered]),
-        "lengths": _base64(struct.pack(f">{len(ordered)}Q", *(part.length for part in ordered))),
-        "raw_crc64": _base64(struct.pack(f">{len(ordered)}Q", *(part.raw_crc64 for part in ordered))),
-        "notes": [part.note for part in ordered],
-    }
-
-
-def _unpack_recorded(packed: Any) -> tuple[RecordedPart, ...]:
-    parts, notes = _unpack(packed), packed["notes"]
-    lengths, raw = (
-        struct.unpack(f">{len(parts)}Q", base64.b64decode(packed[name], validate=True))
-        for name in ("lengths", "raw_crc64")
-    )
-    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-        raise TypeError("notes are not strings")
-    if not all(0 < length <= limits.MAX_PART_SIZE for length in lengths):
-        raise ValueError("a length of a part is out of bounds")
-    return tuple(
-        RecordedPart(part.number, "" if part.etag == _NO_ETAG else part.etag, part.crc64, *more)
-        for part, *more in zip(parts, lengths, raw, notes, strict=True)
-    )
-
-
-def _ranges(numbers: Sequence[int]) -> list[list[int]]:
-    """Return ascending numbers as [first, last] pairs."""
-    ranges: list[list[int]] = []
-    for number in numbers:
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ranges
-
-
-def _numbers(ranges: Any) -> list[int]:
-    numbers: list[int] = []
-    least = 1
-    for first, last in ranges:
-        # Ascending, so that no text, forged or not, expands to more than 10,000 numbers.
-        if not (isinstance(first, int) and isinstance(last, int) and least <= first <= last <= limits.MAX_PART_NUMBER):
-            raise ValueError(f"part numbers {first!r:.20} to {last!r:.20}")
-        numbers.extend(range(first, last + 1))
-        least = last + 1
-    return numbers
-
-
-def _is_md5(etag: str) -> bool:
-    return len(etag) == 32 and _MD5_HEX.issuperset(etag)
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()

@@ -25,7 +25,7 @@ SET_BY_THE_FUNCTION = ""
 class _OSSUploadDecoratedOperator(DecoratedOperator, ResumableUploadOperator):
     """Call a function, and upload the files whose paths it returns.
 
-    A retry calls the function again. If it writes the same bytes, what the bucket holds is not sent again.
+    A retry calls the function again. If it writes the same bytes, the parts that the bucket holds are not sent again.
 
     :param python_callable: returns a path or URL, or a list of them, as ``source`` of the upload operator. They are
         not templates: a file's name may hold braces.
@@ -82,9 +82,9 @@ def _paths(returned: object) -> Any:
 
 
 def oss_upload_task(python_callable: Callable[..., Any] | None = None, **upload_arguments: Any) -> TaskDecorator:
-    """Make a task of a function that returns the path, or the paths, of what is to be uploaded.
+    """Make a task of a function that returns the path, or the paths, of the files to upload.
 
-    :param python_callable: the function; given by Python where this decorates.
+    :param python_callable: the function; Python passes it if this is used as a decorator.
     :param upload_arguments: arguments of
         :class:`~airflow_provider_oss_resume.operators.upload.ResumableUploadOperator` without ``source``; ``key`` is
         needed.

@@ -16,7 +16,7 @@ from airflow_provider_oss_resume.download.part_file import LocalTarget
 from airflow_provider_oss_resume.download.receive import RangeReader, ReceivedPart, Receivers
 from airflow_provider_oss_resume.download.record import DownloadRecord, ObjectVersion
 from airflow_provider_oss_resume.download.target import PartsOfTarget, Target
-from airflow_provider_oss_resume.exceptions import IntegrityError, ObjectChangedError, TargetError
+from airflow_provider_oss_resume.exceptions import IntegrityError, NotFoundError, ObjectChangedError, TargetError
 from airflow_provider_oss_resume.oss import ObjectInfo, OSSClient
 from airflow_provider_oss_resume.oss.crc64 import combine_all
 from airflow_provider_oss_resume.sources.layout import PartPlan, plan_parts
@@ -66,7 +66,7 @@ class Downloader:
         :raises ConfigurationError: an argument cannot work; nothing was sent.
         :raises NotFoundError: there is no such object.
         :raises ObjectChangedError: the object was replaced again and again while it was read.
-        :raises IntegrityError: the bytes are not those that OSS has the CRC-64 of; the ``.part`` file is deleted.
+        :raises IntegrityError: the CRC-64 of the bytes is not the one that OSS reports; the ``.part`` file is deleted.
         :raises TargetError: the file cannot be written, or another process writes it.
         :raises UploadCancelled: a stop was requested; the ``.part`` file is kept.
         """
@@ -187,7 +187,7 @@ class _Run:
                     if self._saves.is_due():
                         self._save(file)
                         self._saves.restart()
-        except ObjectChangedError:
+        except (ObjectChangedError, NotFoundError):  # no later try can use the ranges of this version
             file.discard()
             raise
         except BaseException:

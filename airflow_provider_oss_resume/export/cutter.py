@@ -12,6 +12,7 @@ from airflow_provider_oss_resume.oss.limits import MAX_PART_NUMBER, MIB, MIN_PAR
 FIRST_PART_SIZE = 8 * MIB
 LARGEST_PART_SIZE = 320 * MIB
 PARTS_OF_ONE_SIZE = 1000
+# Above every size: each row is compared with a number, never with None.
 _NO_LIMIT = 1 << 62
 
 
@@ -141,13 +142,16 @@ class Cutter:
         limits = self._limits
         left = _NO_LIMIT if limits.split_size is None else limits.split_size - start.size
         size = part_size(start.number, limits.first_part_size) if limits.row_group is None else _NO_LIMIT
-        rows_left = _NO_LIMIT if limits.split_rows is None else limits.split_rows - start.rows
         return _OpenPart(
             start,
             bytearray(self._header if start.number == 1 else b""),
             size_limit=min(size, left),
-            row_limit=min(limits.row_group or _NO_LIMIT, rows_left),
+            row_limit=min(limits.row_group or _NO_LIMIT, self._rows_left(start)),
         )
+
+    def _rows_left(self, start: Position) -> int:
+        """Return how many rows the object has room for after a position."""
+        return _NO_LIMIT if self._limits.split_rows is None else self._limits.split_rows - start.rows
 
     def _take(self) -> Generator[None, bytes, None]:
         """Take one row a step.
@@ -169,7 +173,7 @@ class Cutter:
             finally:  # the last row may have come
                 part.rows, part.last_row = rows, last_row
             if self._has_room_for_a_group(row):
-                part.row_limit += self._limits.row_group or 0
+                part.row_limit = min(part.row_limit + (self._limits.row_group or 0), self._rows_left(part.start))
             elif self._may_cut_before(row):
                 self._cut(full=self._is_object_full(row))
             else:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from airflow_provider_oss_resume.export.exported_object import ExportedObject
 from airflow_provider_oss_resume.transfer.counts import ReadsTransferCounts, TransferCounts
-from airflow_provider_oss_resume.transfer.meter import SpeedMeter
 from airflow_provider_oss_resume.transfer.progress import Progress, human_size, human_time
-from airflow_provider_oss_resume.transfer.reporting import IntervalReporter
+from airflow_provider_oss_resume.transfer.progress.interval import IntervalReporter
+from airflow_provider_oss_resume.transfer.progress.meter import SpeedMeter
 from airflow_provider_oss_resume.upload.upload_request import UploadResult
 
 log = logging.getLogger(__name__)

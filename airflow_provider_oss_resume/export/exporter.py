@@ -197,6 +197,7 @@ class _Attempt:
                 yield store.finished, store.note_finished
             except BaseException as error:  # Airflow's timeouts are no Exceptions
                 if means.cancel.discard or isinstance(error, AlreadyExistsError):
+                    # As a stopping try does it: after an error nobody waits long for a store that does not answer.
                     writer.delete(lambda: True)
                 raise
             # Last: until here a retry finds in it the objects that it need not write again.

@@ -7,7 +7,7 @@ import json
 import zlib
 from dataclasses import dataclass
 
-from airflow_provider_oss_resume.checkpoint.record import MAX_NOTE
+from airflow_provider_oss_resume.checkpoint.packed_parts import MAX_NOTE
 from airflow_provider_oss_resume.exceptions import CheckpointError, ConfigurationError
 from airflow_provider_oss_resume.export.rows.row_source import Key
 

@@ -51,6 +51,7 @@ class Pipeline:
         self._ready: queue.Queue[Future[PackedPart] | None] = queue.Queue(max(1, PACKERS - 1))
         self._packers = ThreadPoolExecutor(PACKERS, thread_name_prefix="oss-resume-pack")
         self._stopped = False
+        # A daemon: a driver that does not return from its read must not hold the process.
         self._reader = threading.Thread(target=self._read, args=(stretch,), name="oss-resume-rows", daemon=True)
         self._reader.start()
 

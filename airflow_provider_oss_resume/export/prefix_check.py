@@ -34,6 +34,7 @@ def _crc64_of_rows(source: RowSource, until: Key) -> int:
 
     def write(row: bytes) -> None:
         nonlocal checksum, block
+        # Rows are joined, because a checksum of each one takes twice as long.
         block += row
         if len(block) > _BLOCK:
             checksum, block = crc64(block, checksum), bytearray()

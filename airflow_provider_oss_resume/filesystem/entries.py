@@ -52,6 +52,7 @@ def tree(bucket: str, prefix: str, objects: Iterable[ListedObject], *, withdirs:
         if not one.key.endswith("/"):
             found[f"{bucket}/{one.key}"] = listed_file(bucket, one)
         folder = posixpath.dirname(one.key) if withdirs else ""
+        # Until a directory that an earlier key has named: the ones above it are there then.
         while len(folder) > len(prefix) and (path := f"{bucket}/{folder}") not in found:
             found[path] = directory(path)
             folder = posixpath.dirname(folder)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from fsspec.spec import AbstractBufferedFile
 
@@ -31,6 +32,12 @@ def require_mode(mode: str, path: str) -> None:
     )
 
 
+def _reopened(etag: str, again: Callable[..., OSSFile], arguments: tuple[Any, ...]) -> OSSFile:
+    file = again(*arguments)
+    file.details = {**file.details, "ETag": etag}
+    return file
+
+
 class OSSFile(AbstractBufferedFile):  # type: ignore[misc]
     """Read an object in ranges, or write one in parts.
 
@@ -45,6 +52,11 @@ class OSSFile(AbstractBufferedFile):  # type: ignore[misc]
 
     _writer: ObjectWriter | None = None
     closed = True  # until the constructor is through
+
+    def __reduce__(self) -> Any:
+        """Pickle a reader with the ETag: what opens it elsewhere must not read another version from its middle."""
+        again, arguments = super().__reduce__()
+        return _reopened, (self.details["ETag"], again, arguments)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         bucket, key = self.fs.split(self.path)

@@ -49,6 +49,7 @@ class CompressedFile(io.BufferedIOBase):
         """Create the object."""
         if not self.closed:
             try:
+                # The compressor first: it writes the end of its stream into the file.
                 self._compressor.close()
                 self._file.close()
             except BaseException:

@@ -39,6 +39,7 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
         from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 
         if self._client is None or self._client[0] != os.getpid():
+            # No lock: threads that ask at the same time make a client each, and all of them work.
             self._client = (os.getpid(), OSSResumeHook(self.conn_id).get_client())
         return self._client[1]
 
@@ -143,6 +144,7 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
             return source, target
         if target.endswith("/") or (is_folder(target) and not source.endswith("/")):
             target = posixpath.join(target, posixpath.basename(self._strip_protocol(source)))
+        # Two lists are pairs for fsspec, which it does not expand.
         return ([source], [target]) if self.isfile(source) else (source, target)
 
     def _type(self, path: str) -> str | None:
@@ -155,6 +157,7 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
     def _require_bucket(self, bucket: str, path: str) -> None:
         if bucket:
             with as_os_errors(path):
+                # By a listing: GetBucketInfo needs a permission that a reader of objects rarely has.
                 next(self.client.object_pages(bucket, page_size=1))
 
     def _first_entry(self, bucket: str, prefix: str) -> str | None:
@@ -204,6 +207,7 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
             found: list[str] | dict[str, Any] = super().find(path, maxdepth, withdirs, detail, **kwargs)
             return found
         prefix, entries = f"{key}/" if key else "", {}
+        # A bucket that does not exist holds no files, as in find() of other file systems.
         with suppress(FileNotFoundError), as_os_errors(path):
             entries = tree(bucket, prefix, self.client.list_objects(bucket, prefix), withdirs=withdirs)
         if withdirs and (entries or self.isdir(path)):

@@ -179,6 +179,7 @@ class OSSFileSystem(OSSListing):
         from airflow_provider_oss_resume.filesystem.pairs import PairsOnly
 
         found: Any = PairsOnly(self)
+        # Called on the class, so that its self.cp_file is that of PairsOnly.
         AbstractFileSystem.copy(found, *self._literal(path1, path2, self.isdir), recursive, maxdepth)
         pairs: list[Pair] = found.pairs
         return pairs

@@ -24,6 +24,7 @@ def sync(source: Place, target: Place, *, delete: bool) -> list[str]:
     _require_apart(source, target)
     wanted, present = _files(source), _files(target)
     if isinstance(target_fs, LocalFileSystem):
+        # Before the first copy: a key such as ../x would be a file outside of the target.
         for name in wanted:
             require_below(name, name)
     written = [name for name, entry in wanted.items() if name not in present or _differs(entry, present[name])]
@@ -38,6 +39,7 @@ def sync(source: Place, target: Place, *, delete: bool) -> list[str]:
 
 def _require_apart(source: Place, target: Place) -> None:
     """Raise an error if one folder is in the other: each run would copy the copies, or delete files of the source."""
+    # fsspec keeps one object for each place and its options, so another object is another place.
     if source[0] is not target[0] or source[1] == target[1]:
         return
     inner, outer = sorted((source[1], target[1]), key=len, reverse=True)
@@ -64,6 +66,7 @@ def _modified(entry: Mapping[str, Any]) -> datetime | None:
     moment = next((entry[name] for name in ("LastModified", "mtime", "created") if entry.get(name)), None)
     if isinstance(moment, (int, float)):
         return datetime.fromtimestamp(moment, timezone.utc)
+    # A time without a zone cannot be compared with one that has it: such a file is copied each time.
     return moment if isinstance(moment, datetime) and moment.tzinfo else None
 
 

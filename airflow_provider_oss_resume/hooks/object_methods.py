@@ -41,6 +41,7 @@ class ObjectMethods(HookMethods):
         try:
             self.head(key, bucket_name)
         except NotFoundError as error:
+            # A wrong bucket name would look like an object that does not exist yet, and a sensor would wait for it.
             if error.code == "NoSuchBucket":
                 raise
             return False
@@ -49,7 +50,7 @@ class ObjectMethods(HookMethods):
     def read_bytes(self, key: str, bucket_name: str | None = None) -> bytes:
         """Return the bytes of an object, verified by their CRC-64. The whole object is in memory.
 
-        :raises IntegrityError: the bytes are not those that OSS has the CRC-64 of.
+        :raises IntegrityError: the CRC-64 of the bytes is not the one that OSS reports.
         """
         from airflow_provider_oss_resume.object_io import read_object
 
@@ -160,7 +161,7 @@ class ObjectMethods(HookMethods):
         expires_in: int | timedelta = 3600,
         headers: Mapping[str, str] | None = None,
     ) -> str:
-        """Return a URL that does one thing to one object without a key of its own. The URL is a secret.
+        """Return a presigned URL: one method on one object, without an access key. The URL is a secret.
 
         :param method: ``GET``, ``PUT``, ``HEAD`` or ``DELETE``.
         :param expires_in: seconds, or a timedelta; 7 days at most.

@@ -16,8 +16,8 @@ from airflow_provider_oss_resume.exceptions import (
     NotFoundError,
     OSSResumeError,
 )
-from airflow_provider_oss_resume.hooks.connection.alibaba_names import AlibabaNames
-from airflow_provider_oss_resume.hooks.connection.amazon_names import AmazonNames
+from airflow_provider_oss_resume.hooks.alibaba_names import AlibabaNames
+from airflow_provider_oss_resume.hooks.amazon_names import AmazonNames
 
 if TYPE_CHECKING:
     from airflow_provider_oss_resume.hooks.connection.connection_settings import ConnectionSettings
@@ -154,6 +154,7 @@ class OSSResumeHook(AlibabaNames, AmazonNames, BaseHook):
 
         try:
             self._require_keys_for_encryption()
+            # The form of the connection waits for the answer.
             with self.get_client(RetryPolicy(max_elapsed=5)) as client:
                 return True, self._try_out(client)
         except OSSResumeError as error:
@@ -172,6 +173,7 @@ class OSSResumeHook(AlibabaNames, AmazonNames, BaseHook):
         bucket = self.bucket
         try:
             if bucket:
+                # An object that nobody has: the refusal NoSuchKey shows that key, bucket and signature are right.
                 client.head_object(bucket, _TEST_KEY)
             else:
                 client.list_buckets()
@@ -246,7 +248,7 @@ def _require_id(conn_id: object) -> str:
 
 
 def _warn_unknown(conn_id: str, extra: object) -> None:
-    from airflow_provider_oss_resume.hooks.connection.names import unknown_names
+    from airflow_provider_oss_resume.hooks.connection.extra_names import unknown_names
 
     for name, meant in unknown_names(extra).items() if isinstance(extra, dict) else ():
         hint = f", did you mean {meant!r}?" if meant else ""

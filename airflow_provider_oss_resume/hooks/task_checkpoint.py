@@ -19,7 +19,7 @@ def task_store(wanted: str | CheckpointStore | None, destination: str, hook: Hoo
     :param destination: ``oss://bucket/key``: a task has a checkpoint for each.
     :raises ConfigurationError: a store of a task is wanted, and there is no task.
     """
-    from airflow_provider_oss_resume.stores.choose import require_store
+    from airflow_provider_oss_resume.stores.choose_store import require_store
     from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
 
     if wanted is None:
@@ -42,7 +42,7 @@ def _given_store(wanted: str | CheckpointStore) -> CheckpointStore | None:
 
 
 def _store_of(context: Any, wanted: str | CheckpointStore, destination: str) -> CheckpointStore:
-    from airflow_provider_oss_resume.stores.choose import choose_store
+    from airflow_provider_oss_resume.stores.choose_store import choose_store
 
     if wanted == "xcom":
         raise ConfigurationError("checkpoint_store='xcom' holds one checkpoint a task: use 'auto' or 'variable' here")
@@ -67,6 +67,7 @@ def running_context() -> Any:
     try:
         return get_current_context()
     except (AirflowException, RuntimeError) as error:  # of Airflow 2 and of Airflow 3
+        # Both classes have other errors too, after which the upload would go on without its checkpoint.
         if "no context was found" not in str(error):
             raise
         return None

@@ -75,7 +75,7 @@ class TransferMethods(HookMethods):
         checkpoint_store: str | CheckpointStore | None = "auto",
         **options: Any,
     ) -> UploadResult:
-        """Store what a binary file or an iterator of bytes yields; its length need not be known.
+        """Store the bytes of a binary file or an iterator; its length need not be known.
 
         A retry inside a task reads the stream from its start again and sends only the parts that the bucket does not
         hold. Without a checkpoint nothing is left in the bucket if it fails.

@@ -77,8 +77,8 @@ def dataset_of(location: str, size: int | None = None) -> Dataset:
     if is_local(location):
         try:
             return Dataset("file", local_path(location), size)
-        except ConfigurationError:  # such as file:// with a host; the task refuses it
-            return Dataset("file", location, size)
+        except ConfigurationError:  # such as file:// with a host, or a URL with one slash; the task refuses it
+            return Dataset("file", _without_query(location).rpartition("@")[2], size)
     web = location.lower().startswith(("http://", "https://"))
     scheme, _, rest = (_without_query(location) if web else location).partition("://")
     host, _, name = rest.partition("/")

@@ -42,7 +42,7 @@ class Conditions:
             ("crc64", self.crc64, 2**64 - 1),
         ):
             if value is not None and not 0 <= value <= limit:
-                raise ConfigurationError(f"{name} is {value}: no object has it, write 0 to {limit}")
+                raise ConfigurationError(f"{name} is {value}: no object has this value, write 0 to {limit}")
         if self.min_size is not None and self.size is not None and self.size < self.min_size:
             raise ConfigurationError(f"exact_size is {self.size} and min_size is {self.min_size}: leave min_size out")
         if self.newer_than is not None and self.newer_than.tzinfo is None:
@@ -76,7 +76,7 @@ class Expectation:
     conditions: Conditions = _NONE
 
     def __post_init__(self) -> None:
-        """Refuse what would be waited for in vain."""
+        """Refuse conditions that no object can meet."""
         if self.match not in MATCHES:
             raise ConfigurationError(f"match is {self.match!r}: use {', '.join(MATCHES)}")
         if self.match == "regex":

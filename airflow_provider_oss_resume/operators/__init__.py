@@ -1,1 +1,1 @@
-"""Operators that upload files to OSS."""
+"""Airflow operators: upload, download, copy and delete objects, abort abandoned uploads."""

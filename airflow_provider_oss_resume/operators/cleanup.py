@@ -25,14 +25,14 @@ SHORTEST = timedelta(days=1)
 
 
 class AbortStaleUploadsOperator(BaseOperator):
-    """Abort the multipart uploads under a prefix to which nothing was added for days.
+    """Abort the multipart uploads under a prefix that got no part for days.
 
     OSS keeps and bills the parts of an upload until it is completed or aborted. An upload is left alone
     if it or its last part is younger than ``older_than``, or if a checkpoint in an Airflow Variable names
-    it. Checkpoints in the task state store of Airflow 3.3 cannot be listed by a task: choose an
+    it, on Airflow 2 also one in an XCom. A task of Airflow 3 can list neither XComs nor the task state store: choose an
     ``older_than`` above the longest time that one of those tasks waits for its retry.
 
-    By default nothing is aborted: the log shows what would be. Returns a dict to XCom: dry_run, count,
+    By default nothing is aborted: the log lists the uploads that would be. Returns a dict to XCom: dry_run, count,
     size (bytes), aborted.
 
     :param bucket_name: default: the bucket of the connection. (templated)
@@ -100,7 +100,7 @@ class AbortStaleUploadsOperator(BaseOperator):
             if any(one.upload_id == upload.upload_id for one in still):
                 abort_upload(client, bucket, upload.key, upload.upload_id)
                 aborted += 1
-        self.log.info("aborted %d uploads", aborted)
+        self.log.info("uploads aborted: %d", aborted)
         return aborted
 
     def _log_table(self, stale: list[StaleUpload], prefix: str) -> None:

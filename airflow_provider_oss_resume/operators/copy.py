@@ -72,6 +72,7 @@ class CopyObjectOperator(LineageOperator):
             source, (bucket, key) = self._place("source", hook.bucket), self._place("dest", hook.bucket)
             dest = bucket, copy_key(key, source[1])
             from_url = f"oss://{source[0]}/{source[1]}"
+            # Before the copy, for the lineage of a try that fails.
             self._flow = upload_flow(from_url, *dest)
             copy = hook.copy(source[1], dest[1], source[0], dest[0], self._headers())
         self.log.info("copied %s to oss://%s/%s: %s", from_url, copy.bucket, copy.key, human_size(copy.size))

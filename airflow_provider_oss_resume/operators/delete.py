@@ -60,7 +60,7 @@ class DeleteObjectsOperator(LineageOperator):
                 raise OSSResumeError(
                     f"{done.deleted} objects are deleted, OSS did not delete {len(done.failed)}: {done.failed[:10]}"
                 )
-        self.log.info("deleted %d objects", done.deleted)
+        self.log.info("objects deleted: %d", done.deleted)
         return {"deleted": done.deleted}
 
     def _delete(self, hook: OSSResumeHook) -> DeletedKeys:

@@ -46,10 +46,10 @@ MOST_NAMED = 100
 class ResumableDownloadOperator(LineageOperator):
     """Download one object, a list of objects, or all objects under a prefix.
 
-    A local file is read in ranges into ``<path>.part``; ``<path>.part.checkpoint`` says which ranges are
-    there. A retry on a worker that sees the same folder reads only what is missing, unless the object
-    changed. The file gets its name once its CRC-64 is the one that OSS reports. A file that holds the
-    object already is left alone.
+    The ranges of the object are written to ``<path>.part``; ``<path>.part.checkpoint`` lists those that are
+    complete. A retry on a worker with the same folder reads only the missing ranges, unless the object
+    changed. The file is renamed to ``path`` when its CRC-64 is the one that OSS reports. A file that has the
+    bytes of the object already is left as it is.
 
     Returns a dict to XCom. For one object: bucket, key, path, size, etag, crc64 (a string), verified,
     parts, parts_reused, bytes_received, unchanged, duration_s. For several: count, size, bytes_received,
@@ -57,11 +57,11 @@ class ResumableDownloadOperator(LineageOperator):
 
     :param key: the object's key or ``oss://bucket/key``, or a list of keys. (templated)
     :param prefix: instead of ``key``: all objects under it. (templated)
-    :param path: of the file, or of the folder if it ends in ``/``, exists, or several objects are
-        downloaded. The folder keeps the structure of the keys below ``prefix``; a list of keys is
+    :param path: path of the file. It is a folder if it ends in ``/``, is an existing folder, or several objects
+        are downloaded. The folder keeps the structure of the keys below ``prefix``; a list of keys is
         written flat. It may be a URL of another file system, such as ``s3://conn@bucket/key``, or an
         ``ObjectStoragePath``; the ranges are then files in ``<path>.part/`` until they are joined. (templated)
-    :param if_empty: ``"fail"``, ``"skip"`` (the task is skipped) or ``"succeed"``, where no object is under ``prefix``.
+    :param if_empty: ``"fail"``, ``"skip"`` (the task is skipped) or ``"succeed"``: if no object is under ``prefix``.
     :param bucket_name: default: the bucket in ``key`` or ``prefix``, else the schema field of the
         connection. (templated)
     :param oss_conn_id: connection of type ``oss_resume`` or ``oss``. (templated)

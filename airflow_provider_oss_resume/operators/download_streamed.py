@@ -59,6 +59,7 @@ def download_streamed(client: OSSClient, bucket: str, key: str, target: Any) -> 
                 file.write(block)
                 crc = crc64(block, crc)
 
+            # There is no range of an empty object.
             if info.size:
                 client.read_range(bucket, key, 0, info.size - 1, info.etag, write)
         if info.crc64 is not None and crc != info.crc64:

@@ -24,7 +24,7 @@ from airflow_provider_oss_resume.operators.tries.task import (
     watch_deadline,
     watch_supervisor,
 )
-from airflow_provider_oss_resume.stores.choose import require_store
+from airflow_provider_oss_resume.stores.choose_store import require_store
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -110,6 +110,7 @@ class ResumableOperator(LineageOperator):
         """Run one try, and return what was done."""
         from airflow_provider_oss_resume.upload import Cancel
 
+        # Not in the constructor: Airflow copies operators, and a lock cannot be copied.
         self._cancel = Cancel()
         # Airflow counts from here too; reading the connection may take a while.
         deadline = watch_deadline(self._cancel, self.stop_before_timeout, self.execution_timeout)

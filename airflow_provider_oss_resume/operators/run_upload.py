@@ -10,7 +10,7 @@ from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.operators.arguments.batch_arguments import (
     batch_request,
     if_empty_of,
-    unused_by_one_file,
+    warn_of_unused,
 )
 from airflow_provider_oss_resume.operators.arguments.upload_arguments import (
     copy_request,
@@ -48,8 +48,7 @@ def upload_one_file(
     """Upload or copy one source, and return the result for XCom."""
     from airflow_provider_oss_resume.upload import CopyRequest, Uploader
 
-    if unused := unused_by_one_file(task):
-        task.log.warning("source is one file, and these are for many files: %s; they are not used", ", ".join(unused))
+    warn_of_unused(task)
     request = _request_for_one_file(task, hook)
     task.plan_flow(upload_flow(task.source, request.bucket, request.key))
     with hook.get_client(request_payer=pays_requests(task, request.options)) as client:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowSkipException
 
-from airflow_provider_oss_resume.operators.arguments.batch_arguments import if_empty_of
+from airflow_provider_oss_resume.operators.arguments.batch_arguments import if_empty_of, warn_of_unused
 from airflow_provider_oss_resume.operators.plan.plan_watch import PlanWatch
 from airflow_provider_oss_resume.operators.plan.plan_xcom import (
     PLAN_KEY,
@@ -28,20 +28,19 @@ from airflow_provider_oss_resume.operators.tries.metrics import (
     publishing_failure,
 )
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
-from airflow_provider_oss_resume.transfer.counts import TransferCounts
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_oss_resume.batch import BatchResult
-    from airflow_provider_oss_resume.shards import BatchPlan, Plan, Sharding, ShardResult
+    from airflow_provider_oss_resume.shards import BatchPlan, Plan, Sharding
     from airflow_provider_oss_resume.upload import UploadResult
 
 
 class PlanUploadOperator(ShardedOperator):
     """Decide what to send, initiate the upload, and return one entry for each shard.
 
-    :param workers: shards, at most; also those that run at the same time, for the bandwidth limit. (templated)
+    :param workers: largest number of shards, and of those that share the bandwidth limit at one time. (templated)
     :param shards: exact number of shards; default: as many as ``workers`` allows. (templated)
     """
 
@@ -59,11 +58,12 @@ class PlanUploadOperator(ShardedOperator):
         self.workers = workers
         self.shards = shards
         self.shards_at_once = shards_at_once
-        if not any(isinstance(value, str) for value in (workers, shards)):
+        # Templates, and outputs of other tasks, are read when the task runs.
+        if all(value is None or isinstance(value, (int, float)) for value in (workers, shards)):
             require_sharding(workers, shards, shards_at_once)
 
     def _step(self, step: Step) -> Any:
-        from airflow_provider_oss_resume.remote_sources.choose import is_many
+        from airflow_provider_oss_resume.remote_sources.choose_source import is_many
 
         sharding = require_sharding(self.workers, self.shards, self.shards_at_once)
         plan: Plan | BatchPlan
@@ -72,6 +72,7 @@ class PlanUploadOperator(ShardedOperator):
             if is_many(self.source):
                 plan = self._plan_batch(step, sharding)
             else:
+                warn_of_unused(self)
                 plan = step.upload(observer, step.own_store()).plan(sharding, step.cancel)
         # Before the entries are returned, which start the shards: each of them reads the plan.
         step.context["ti"].xcom_push(key=PLAN_KEY, value=plan.as_dict())
@@ -116,7 +117,7 @@ class SendShardOperator(ShardedOperator):
             one = step.observer_of_file()
             with publishing_failure(one, step.supervised.identity):
                 result = step.upload(one, store).send(plan, index, step.cancel)
-            publish(_counters(result), step.supervised.identity)
+            publish(Counters(result.counts, resumes=int(result.parts_reused > 0)), step.supervised.identity)
             return result.as_dict()
         is_bundle = plan.shard(index).is_bundle
         some = step.observer_of_files() if is_bundle else step.observer_of_file()
@@ -184,13 +185,3 @@ class AbortUploadOperator(ShardedOperator):
         elif plan.upload is not None:
             abort_quietly(step.client, plan.upload)
         delete_plan_checkpoint(str(self.checkpoint_store), context, self.plan_task_id)
-
-
-def _counters(result: ShardResult) -> Counters:
-    counts = TransferCounts(
-        bytes_sent=result.bytes_sent,
-        bytes_reused=result.bytes_reused,
-        parts_sent=result.span.count - result.parts_reused,
-        parts_reused=result.parts_reused,
-    )
-    return Counters(counts, resumes=int(result.parts_reused > 0))

@@ -36,14 +36,14 @@ class ResumableUploadOperator(UploadLineage, SelectingOperator):
     manifest_key, duration_s and the results of up to 100 files. A file that fails does not stop the others: the task
     fails at the end with a table, and the retry sends what is missing.
 
-    :param source: path or ``file://`` URL of a file on the worker; ``~`` is its user's home. A list of paths, a
-        directory (with all below it) or a glob such as ``/exports/**/*.parquet`` names many files. An ``https://``
-        URL, and a URL that Airflow's object storage opens, such as ``s3://conn_id@bucket/key``, are read part by part
-        and never stored on disk; the URL of a directory ends in ``/``. ``oss://bucket/key`` is copied inside OSS, from
-        a bucket of the same region that the connection may read; with another ``source_conn_id`` its bytes pass the
-        worker. A named pipe is read as a stream, and so is what a
-        function ``source(context, jinja_env)`` returns: an iterator of bytes or a binary file object. A retry calls
-        the function again, reads the stream from its start and sends only what the bucket does not hold. (templated)
+    :param source: path or ``file://`` URL of a file on the worker; ``~`` is the home directory of its user. A list of
+        paths, a directory (with all files below it) or a glob such as ``/exports/**/*.parquet`` names many files. An
+        ``https://`` URL, and a URL that Airflow's object storage opens, such as ``s3://conn_id@bucket/key``, are read
+        part by part and never stored on disk; the URL of a directory ends in ``/``. ``oss://bucket/key`` is copied
+        inside OSS, from a bucket of the same region that the connection may read; with another ``source_conn_id`` its
+        bytes pass through the worker. A named pipe is read as a stream, and so is the result of a function
+        ``source(context, jinja_env)``: an iterator of bytes or a binary file object. A retry calls the function again,
+        reads the stream from its start and sends only the parts that the bucket does not hold. (templated)
     :param source_conn_id: connection of a remote source; default: the one in its URL. (templated)
     :param key: the object's key, or ``oss://bucket/key``. The source's file name is appended to a key that
         ends in ``/``. With many files it is a prefix, to which the relative path is appended, or a template with
@@ -53,20 +53,21 @@ class ResumableUploadOperator(UploadLineage, SelectingOperator):
     :param durable: keep a checkpoint across tries. Without one a failed upload is aborted. (templated)
     :param checkpoint_store: ``"task_state"`` (Airflow 3.3), ``"variable"``, ``"xcom"`` (under a task
         upstream), or an object with ``load()``, ``save(text)`` and ``delete()``. ``"auto"`` uses the
-        task state store where there is one, else a Variable.
+        task state store on Airflow 3.3, otherwise a Variable.
     :param part_size: bytes, as a number or ``"8MiB"``; 100 KiB to 5 GiB; default: from the file's size, at
         least 8 MiB. (templated)
-    :param max_concurrency: parts sent at the same time, at most, 1 to 256; adapted to the measured speed. (templated)
+    :param max_concurrency: largest number of parts sent at the same time, 1 to 256; the number adapts to the measured
+        speed. (templated)
     :param multipart_threshold: bytes; smaller files are sent by one request; default 16 MiB. (templated)
     :param replace: ``False`` is short for ``if_exists="fail"``. (templated)
-    :param if_exists: what to do where the object exists: ``"overwrite"``, the default for one file;
+    :param if_exists: what to do if the object exists: ``"overwrite"``, the default for one file;
         ``"skip_same"``, the default for many files, which leaves an object of the same size and CRC-64; ``"fail"``,
         which also leaves such an object and fails for any other; ``"skip"``. (templated)
     :param include: patterns of the files to take from directories and globs; one without ``/`` is compared with the
         file name, any other with the relative path. (templated)
     :param exclude: patterns of the files to leave out. (templated)
     :param symlinks: ``"follow"``, ``"skip"`` or ``"fail"``: what to do with symbolic links in directories.
-    :param if_empty: ``"fail"``, ``"skip"`` (the task is skipped) or ``"succeed"``, where no file matches.
+    :param if_empty: ``"fail"``, ``"skip"`` (the task is skipped) or ``"succeed"``: what to do if no file matches.
     :param manifest_key: key of a list of all files in JSON Lines, written after them. (templated)
     :param success_object: write an empty object ``_SUCCESS`` under the prefix, last.
     :param content_type: default: from the key's ending. (templated)
@@ -103,10 +104,9 @@ class ResumableUploadOperator(UploadLineage, SelectingOperator):
         says that the object is stored. ``False``: a failed callback is a warning. (templated)
     :param stop_before_timeout: stop sending new parts this long before ``execution_timeout``, so that the parts
         in flight finish and the retry does not send them again; at least 5 seconds.
-    :param retry_from_progress: run a try that sent at least one part and then failed again, without using up
-        one of ``retries``. A try that sent nothing uses one up, and so does one that failed because the source
-        changed or the object is wrong. A rerun waits as a retry does: ``retry_delay``,
-        ``retry_exponential_backoff``, ``max_retry_delay``.
+    :param retry_from_progress: if a try sent at least one part and then failed, run it again without using up
+        one of ``retries``. A try uses one up if it sent nothing, if the source changed, or if the object is wrong.
+        A rerun waits as long as a retry: ``retry_delay``, ``retry_exponential_backoff``, ``max_retry_delay``.
     :param max_reruns: upper bound of the reruns of ``retry_from_progress`` for each try, at least 1.
     :param progress_callback: called about once a second with a
         :class:`~airflow_provider_oss_resume.upload.Progress`.
@@ -204,7 +204,7 @@ class ResumableUploadOperator(UploadLineage, SelectingOperator):
 
     def transfer(self, supervised: Supervised) -> dict[str, Any]:
         """Upload, and return what was done."""
-        from airflow_provider_oss_resume.remote_sources.choose import is_many
+        from airflow_provider_oss_resume.remote_sources.choose_source import is_many
 
         self.make_source(supervised.context)
         hook = self.oss_hook()

@@ -137,6 +137,7 @@ def _fault_of_parts(parts: SplitResult) -> tuple[str, str]:
 
 def _corrected(text: str) -> str:
     """Return what the user probably meant. It is an endpoint in any case."""
+    text = re.sub(r"[\t\r\n]", "", text)  # urlsplit() drops them, so the check below would not see them
     found = _SCHEME_LIKE.match(text)
     schemes = re.findall(r"https?", found[0].lower()) if found else []
     rest = re.split(r"[/?#]", text[found.end() if found else 0 :], maxsplit=1)[0]

@@ -10,6 +10,7 @@ from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResume
 from airflow_provider_oss_resume.oss.redaction import redact
 from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
 from airflow_provider_oss_resume.remote_sources.ssh import SCHEMES, open_ssh
+from airflow_provider_oss_resume.sources.local_path import ABOUT_BRACES, has_braces
 
 PACKAGES = {
     "s3": "apache-airflow-providers-amazon[s3fs]",
@@ -22,11 +23,23 @@ PACKAGES = {
     "adl": "apache-airflow-providers-microsoft-azure",
     "sftp": "apache-airflow-providers-sftp[sshfs]",
     "ssh": "apache-airflow-providers-sftp[sshfs]",
-    "hdfs": "apache-airflow-providers-apache-hdfs",
 }
 
 _REFUSALS = ("PermissionDenied", "SFTPPermissionDenied")
 """Errors of asyncssh, which has none of Python's own."""
+
+NO_FILE = ("unknown", "other")
+"""What a listing says of pipes, sockets and devices; a server that opens a pipe waits for ever."""
+
+_VERSION = "?versionId="
+
+_TO_SAFE = {ord(mark): chr(0xE000 + index) for index, mark in enumerate("?#\t\r\n")}
+"""Characters of names that ObjectStoragePath drops from a URL: ``what?`` was read as ``what``, which is another file.
+
+They are put into Unicode's private area meanwhile.
+"""
+
+_FROM_SAFE = {ord(safe): chr(mark) for mark, safe in _TO_SAFE.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +66,15 @@ def locate(url: str, conn_id: str | None) -> Location:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     shown = shown_url(url)
+    if _VERSION in url and url.startswith("s3"):
+        raise ConfigurationError(
+            f"source {shown!r} has {_VERSION!r}, which s3fs cuts off: it would read another object"
+        )
     try:
-        path = ObjectStoragePath(url, conn_id=conn_id) if conn_id else ObjectStoragePath(url)
-        return Location(_of_this_process(_filesystem(path, url, conn_id)), path.path, shown)
+        safe = url.translate(_TO_SAFE)
+        path = ObjectStoragePath(safe, conn_id=conn_id) if conn_id else ObjectStoragePath(safe)
+        fs = _of_this_process(_filesystem(path, url, conn_id))
+        return Location(fs, path.path.translate(_FROM_SAFE), shown)
     except Exception as error:  # noqa: BLE001 - whatever a filesystem raises when it is made
         # Without its cause: the text of a foreign error may hold the URL and its password.
         raise _not_opened(shown, error, conn_id or _in_url(url)) from None
@@ -128,6 +147,8 @@ def error_of(location: Location, error: Exception) -> ConfigurationError | Sourc
     if _is_refused(error):
         return ConfigurationError(f"{location.shown} may not be read: check the connection and its permissions")
     if isinstance(error, FileNotFoundError):
+        if has_braces(location.path):
+            return ConfigurationError(f"{location.shown}: there is no such file; {ABOUT_BRACES}")
         return SourceError(f"{location.shown}: there is no such file now")
     return SourceError(f"{location.shown} cannot be read: {_said(error)}")
 

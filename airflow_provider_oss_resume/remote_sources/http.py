@@ -220,7 +220,7 @@ def _split(url: str) -> SplitResult:
         _ = parts.port
     except ValueError:  # its text may hold the password
         raise ConfigurationError(
-            f"source {shown_url(url)!r} has a port or a password that is none of a URL: in a password write %2F for /, "
+            f"source {shown_url(url)!r} has a port or a password that no URL can have: in a password write %2F for /, "
             "%3F for ?, %23 for #, or keep it in a connection and give source_conn_id"
         ) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -39,13 +39,20 @@ def is_gcs(location: Location) -> bool:
 
 
 class _ObjectBody:
-    """The reply to one ranged request.
+    """The bytes of a range, on condition that the object is still the same version.
 
     :param location: where the object is.
+    :param first: first byte.
+    :param end: byte after the last.
+    :param version: ETag or generation of the object; empty: no condition.
+    :ivar is_conditional: the store had to compare the version.
+    :raises OSError: the store refuses, or the object has another version.
     """
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, first: int, end: int, version: str) -> None:
         self._fs = location.fs
+        self._reply = _run(location.fs, self._open, location, first, end, version)
+        self.is_conditional = bool(version)
 
     def read(self, most: int) -> bytes:
         """Return the next bytes; none at the end.
@@ -58,66 +65,54 @@ class _ObjectBody:
             raise ConnectionError(f"the reply was cut: {type(error).__name__}") from None
         return data
 
+    def close(self) -> None:
+        """Give the connection back, or close it if bytes are left."""
+        self._fs.loop.call_soon_threadsafe(self._reply.close)
+
+    async def _open(self, location: Location, first: int, end: int, version: str) -> Any:
+        """Send the request, and return the reply."""
+        raise NotImplementedError
+
     async def _next(self, most: int) -> bytes:
         raise NotImplementedError
 
 
 class S3Body(_ObjectBody):
-    """The bytes of a range, on condition that the object still has its ETag.
+    """A range of an object of S3; the version is its ETag."""
 
-    :param first: first byte.
-    :param end: byte after the last.
-    :param etag: of the object; empty: no condition.
-    :raises OSError: S3 refuses, or the object has another ETag.
-    """
-
-    def __init__(self, location: Location, first: int, end: int, etag: str) -> None:
-        super().__init__(location)
+    async def _open(self, location: Location, first: int, end: int, version: str) -> Any:
         fs = location.fs
-        bucket, key, version = fs.split_path(location.path)
-        wanted: dict[str, Any] = {"Bucket": bucket, "Key": key, "Range": f"bytes={first}-{end - 1}", **fs.req_kw}
-        wanted |= {"VersionId": version} if version else {}
-        wanted |= {"IfMatch": etag} if etag else {}
-        self.is_conditional = bool(etag)
-        self._body = _run(fs, fs._call_s3, "get_object", **wanted)["Body"]
+        bucket, key, version_id = fs.split_path(location.path)
+        wanted: dict[str, Any] = {"Bucket": bucket, "Key": key, "Range": _span(first, end), **fs.req_kw}
+        wanted |= {"VersionId": version_id} if version_id else {}
+        wanted |= {"IfMatch": version} if version else {}
+        return (await fs._call_s3("get_object", **wanted))["Body"]
 
     async def _next(self, most: int) -> bytes:
-        data: bytes = await self._body.read(most)
+        data: bytes = await self._reply.read(most)
         return data
-
-    def close(self) -> None:
-        """Give the connection back, or close it if bytes are left."""
-        self._fs.loop.call_soon_threadsafe(self._body.close)
 
 
 class AzureBody(_ObjectBody):
-    """The bytes of a range, on condition that the blob still has its ETag.
+    """A range of a blob; the version is its ETag.
 
     ``download_blob`` of the client holds 32 MiB of a reply in memory, so the request is sent through its pipeline,
     which signs and repeats it.
-
-    :param first: first byte.
-    :param end: byte after the last.
-    :param etag: of the blob; empty: no condition.
-    :raises OSError: Azure refuses, or the blob has another ETag.
     """
 
-    def __init__(self, location: Location, first: int, end: int, etag: str) -> None:
-        super().__init__(location)
-        self.is_conditional = bool(etag)
-        condition = {"If-Match": etag} if etag else {}
-        wanted = {"x-ms-range": f"bytes={first}-{end - 1}", **condition}
-        self._reply = _run(location.fs, self._open, location, wanted)
+    def __init__(self, location: Location, first: int, end: int, version: str) -> None:
+        super().__init__(location, first, end, version)
         self._blocks = self._reply.iter_raw()
 
-    async def _open(self, location: Location, headers: dict[str, str]) -> Any:
+    async def _open(self, location: Location, first: int, end: int, version: str) -> Any:
         from azure.core.exceptions import ServiceRequestError, ServiceResponseError
         from azure.core.rest import HttpRequest
 
-        container, name, version = location.fs.split_path(location.path)
+        container, name, version_id = location.fs.split_path(location.path)
         blob = location.fs.service_client.get_blob_client(container=container, blob=name)
-        headers = {"x-ms-version": blob.api_version, **headers}
-        request = HttpRequest("GET", blob.url, headers=headers, params={"versionid": version} if version else {})
+        condition = {"If-Match": version} if version else {}
+        headers = {"x-ms-version": blob.api_version, "x-ms-range": _span(first, end), **condition}
+        request = HttpRequest("GET", blob.url, headers=headers, params={"versionid": version_id} if version_id else {})
         try:
             reply = await blob._client._send_request(request, stream=True)
         except (ServiceRequestError, ServiceResponseError) as error:
@@ -145,30 +140,23 @@ class AzureBody(_ObjectBody):
 
 
 class GCSBody(_ObjectBody):
-    """The bytes of a range, on condition that the object still has its generation.
+    """A range of an object of Google Cloud Storage; the version is its generation."""
 
-    :param first: first byte.
-    :param end: byte after the last.
-    :param generation: of the object; empty: no condition.
-    :raises OSError: Google refuses, or the object has another generation.
-    """
+    def __init__(self, location: Location, first: int, end: int, version: str) -> None:
+        super().__init__(location, first, end, version)
+        self.is_conditional = bool(version) and self._reply.headers.get("x-goog-generation") == version
 
-    def __init__(self, location: Location, first: int, end: int, generation: str) -> None:
-        super().__init__(location)
-        self._reply = _run(location.fs, self._open, location, first, end, generation)
-        self.is_conditional = bool(generation) and self._reply.headers.get("x-goog-generation") == generation
-
-    async def _open(self, location: Location, first: int, end: int, generation: str) -> Any:
+    async def _open(self, location: Location, first: int, end: int, version: str) -> Any:
         from aiohttp import ClientError, ClientTimeout
 
         fs = location.fs
         # "gzip" asks for the bytes as they are stored: Google has no ranges of an object that it decompresses.
-        headers = {"Range": f"bytes={first}-{end - 1}", "Accept-Encoding": "gzip"}
+        headers = {"Range": _span(first, end), "Accept-Encoding": "gzip"}
         try:
             session = await fs._set_session()
             reply = await session.get(
                 fs.url(location.path),
-                params=fs._get_params({"ifGenerationMatch": generation or None}),
+                params=fs._get_params({"ifGenerationMatch": version or None}),
                 headers=fs._get_headers(headers),
                 timeout=ClientTimeout(total=None, sock_connect=_SILENCE, sock_read=_SILENCE),
                 auto_decompress=False,
@@ -184,10 +172,6 @@ class GCSBody(_ObjectBody):
         data: bytes = await self._reply.content.read(most)
         return data
 
-    def close(self) -> None:
-        """Give the connection back, or close it if bytes are left."""
-        self._fs.loop.call_soon_threadsafe(self._reply.close)
-
 
 def refusal(status: int, code: str = "") -> OSError:
     """Return the error for a reply that does not have the bytes asked for."""
@@ -200,6 +184,10 @@ def refusal(status: int, code: str = "") -> OSError:
     if status in _PASSING or status >= 500:
         return ConnectionError(said)
     return OSError(said)
+
+
+def _span(first: int, end: int) -> str:
+    return f"bytes={first}-{end - 1}"
 
 
 def _run(fs: Any, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

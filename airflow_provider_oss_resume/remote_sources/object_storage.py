@@ -20,7 +20,7 @@ from airflow_provider_oss_resume.exceptions import (
     SourceChangedError,
     TransportError,
 )
-from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of, locate
+from airflow_provider_oss_resume.remote_sources.filesystems import NO_FILE, Location, error_of, locate
 from airflow_provider_oss_resume.remote_sources.range_body import body_kind
 from airflow_provider_oss_resume.remote_sources.replied_range import ATTEMPTS, RepliedRange
 from airflow_provider_oss_resume.remote_sources.secret_url import shown_url
@@ -99,6 +99,8 @@ class OpenObjectStorageFile:
         info = self._call(_info)
         if info.get("type") == "directory":
             raise ConfigurationError(f"{location.shown} is a directory: end its URL with '/' to upload all files in it")
+        if info.get("type") in NO_FILE:
+            raise ConfigurationError(f"{location.shown} is not a regular file: give the URL of one file")
         size = info.get("size")
         if size is None:
             raise ConfigurationError(f"{location.shown} has no size: upload it as a stream")

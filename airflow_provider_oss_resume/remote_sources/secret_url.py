@@ -81,6 +81,8 @@ def hide_secrets(source: Any, before: Any = None) -> Any:
         return source
     if isinstance(before, SecretURL) and source == before:
         return before
+    if not is_local(url := source.lstrip().rstrip("\r\n")):  # a template on lines of its own
+        source = url
     return SecretURL(source) if _has_secret(source) else source
 
 

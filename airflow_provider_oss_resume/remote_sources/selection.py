@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of, locate
+from airflow_provider_oss_resume.remote_sources.filesystems import NO_FILE, Location, error_of, locate
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
 from airflow_provider_oss_resume.remote_sources.ssh import call_connected
 from airflow_provider_oss_resume.sources.selection import (
@@ -83,15 +83,39 @@ def _walk(top: Location, base: str) -> Iterator[tuple[str, int | Unreadable]]:
         except FileNotFoundError:
             continue  # empty, or removed meanwhile: object stores have no directories
         except Exception as error:  # noqa: BLE001 - whatever the filesystem raises
-            place = Location(top.fs, directory, f"{top.shown.partition('://')[0]}://{directory}")
+            place = Location(top.fs, directory, _shown(top, directory))
             yield "", Unreadable(place.shown, str(error_of(place, error)))
             continue
-        for entry in entries:
-            name = str(entry["name"])
-            if entry.get("type") == "directory":
-                pending.append(name)
-            elif name.rstrip("/") != directory.rstrip("/"):  # the marker of a directory is listed in it
-                yield _relative(name, base), int(entry.get("size") or 0)
+        yield from _files_in(top, base, directory, entries, pending)
+
+
+def _files_in(
+    top: Location, base: str, directory: str, entries: list[dict[str, Any]], pending: list[str]
+) -> Iterator[tuple[str, int | Unreadable]]:
+    """Yield the files of one listing, and add its directories to those that are to be listed."""
+    for entry in entries:
+        name, kind = str(entry["name"]), entry.get("type")
+        is_itself = name.rstrip("/") == directory.rstrip("/")
+        if kind == "directory" and is_itself:
+            yield "", _without_name(top, name)
+        elif kind == "directory":
+            pending.append(name)
+        elif kind in NO_FILE:
+            yield "", Unreadable(_shown(top, name), f"{_shown(top, name)} is not a regular file")
+        elif not is_itself:  # the marker of a directory is listed in it
+            yield _relative(name, base), int(entry.get("size") or 0)
+
+
+def _without_name(top: Location, name: str) -> Unreadable:
+    """Return the failure of keys such as ``a//b``: a listing of their directory would list the one above for ever."""
+    shown = _shown(top, name)
+    return Unreadable(
+        shown, f"{shown} has keys with two slashes in a row, which its filesystem cannot list: name each of them"
+    )
+
+
+def _shown(top: Location, name: str) -> str:
+    return f"{top.shown.partition('://')[0]}://{name}"
 
 
 def _entries(directory: str, fs: Any) -> list[dict[str, Any]]:

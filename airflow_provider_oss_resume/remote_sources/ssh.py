@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 SCHEMES = ("sftp", "ssh")
 
 _NETWORK = {"connect_timeout": 30, "keepalive_interval": 15}
-"""Seconds. Without questions, a read waits for ever for a server that is gone; after three without a reply it fails."""
+"""Seconds. Without keepalive requests a read waits for ever for a lost server; after three without reply it fails."""
 
 _LOST = ("ConnectionLost", "ChannelOpenError", "SFTPNoConnection", "SFTPConnectionLost")
-"""Errors of asyncssh, which are none of Python's."""
+"""Names of asyncssh's own errors of a lost connection."""
 
 _IS_LOST, _NEWER = "_oss_resume_is_lost", "_oss_resume_newer"
 _lock = threading.Lock()
@@ -33,7 +33,12 @@ def open_ssh(scheme: str, conn_id: str | None) -> Any:
     if key:
         # As bytes: asyncssh takes a string for the name of a file, and Airflow's provider gives it one.
         options["client_keys"] = [key.encode()]
-    return alive(io.get_fs(scheme, conn_id, options))
+    try:
+        return alive(io.get_fs(scheme, conn_id, options))
+    except TypeError:  # of a host that is missing
+        if conn_id:
+            raise
+        raise ValueError("it names no connection: write its id and @ before the path, or give source_conn_id") from None
 
 
 def alive(fs: Any) -> Any:

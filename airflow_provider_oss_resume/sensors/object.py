@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class OSSObjectSensor(BaseSensorOperator):
-    """Wait until an object, or every one of several, is in the bucket and is as expected.
+    """Wait until an object, or each of several, is in the bucket and meets the conditions.
 
     Returns the keys that were found to XCom.
 
@@ -109,7 +109,7 @@ class OSSObjectSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[str]:  # noqa: ARG002 - Airflow calls it so
         """Return the keys that the trigger found.
 
-        :raises AirflowFailException: OSS refused a request in a way that no retry can help.
+        :raises AirflowFailException: OSS refused a request, and no retry can succeed.
         """
         if event["status"] != "success":
             raise AirflowFailException(event["message"])

@@ -11,19 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from airflow_provider_oss_resume.exceptions import PlanError
-from airflow_provider_oss_resume.shards.plan import Plan
+from airflow_provider_oss_resume.shards.plan import Plan, PlanOrigin
 from airflow_provider_oss_resume.shards.sealed import seal, unseal
-
-
-@dataclass(frozen=True, slots=True)
-class FileList:
-    """The object with the names of the files: JSON Lines.
-
-    :param etag: of the object; empty if there is no bundle.
-    """
-
-    key: str
-    etag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +28,18 @@ class Bundle:
     length: int
     files: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileList:
+    """The object with the names of the files of all bundles: JSON Lines.
+
+    :param etag: of the object; empty if there is no bundle.
+    """
+
+    key: str
+    etag: str = ""
+    bundles: tuple[Bundle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +73,24 @@ class BatchPlan:
     """What all shards have to know.
 
     :param running: shards that run at the same time, which share the bandwidth limit.
-    :param host: where the plan was made.
     """
 
-    plan_id: str
+    origin: PlanOrigin
     bucket: str
     prefix: str
     file_list: FileList
-    bundles: tuple[Bundle, ...]
-    large: tuple[LargeFile, ...]
-    running: int
-    host: str
+    large: tuple[LargeFile, ...] = ()
+    running: int = 0
+
+    @property
+    def plan_id(self) -> str:
+        """Return what differs for each plan."""
+        return self.origin.plan_id
+
+    @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """Return the files that are sent whole, in bundles."""
+        return self.file_list.bundles
 
     @property
     def shards(self) -> tuple[ShardOfBatch, ...]:
@@ -108,7 +116,8 @@ class BatchPlan:
         """Return plain values for XCom."""
         # Through lists: JSON has no tuples, and the hash is over what arrives.
         content = asdict(self)
-        return seal({**content, "bundles": list(content["bundles"]), "large": list(content["large"])})
+        files = {**content["file_list"], "bundles": list(content["file_list"]["bundles"])}
+        return seal({**content, "file_list": files, "large": list(content["large"])})
 
     @classmethod
     def from_dict(cls, values: object) -> BatchPlan:
@@ -117,11 +126,12 @@ class BatchPlan:
         :raises PlanError: the values are not a plan that this version of the package made.
         """
         content = unseal(values)
+        files = content["file_list"]
         return cls(
             **{
                 **content,
-                "file_list": FileList(**content["file_list"]),
-                "bundles": tuple(Bundle(**one) for one in content["bundles"]),
+                "origin": PlanOrigin(**content["origin"]),
+                "file_list": FileList(**{**files, "bundles": tuple(Bundle(**one) for one in files["bundles"])}),
                 "large": tuple(LargeFile(**{**one, "plan": Plan.of(one["plan"])}) for one in content["large"]),
             }
         )

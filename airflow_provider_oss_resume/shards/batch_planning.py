@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, TypeVar
@@ -15,7 +13,7 @@ from airflow_provider_oss_resume.batch.batch_request import BatchRequest
 from airflow_provider_oss_resume.batch.batch_result import BatchCounts, failure_table
 from airflow_provider_oss_resume.batch.catalog import BatchFile, Catalog
 from airflow_provider_oss_resume.exceptions import EmptySelectionError, FilesFailedError
-from airflow_provider_oss_resume.shards.batch_plan import BatchPlan, Bundle, FileList
+from airflow_provider_oss_resume.shards.batch_plan import Bundle
 from airflow_provider_oss_resume.shards.sharding import Sharding, share_out, weight
 from airflow_provider_oss_resume.transfer.progress import human_size
 
@@ -61,6 +59,7 @@ def select(request: BatchRequest, catalog: Catalog, check: Callable[[], None]) -
         raise FilesFailedError(failure_table(failed, counts), tuple(failed))
     if not files and not request.allow_empty:
         raise EmptySelectionError("the selection has no file: check source, include and exclude")
+    request.output.require_free(catalog.__contains__)
     log.info("plan: %d files, %s, to %s/%s", files, human_size(size), request.bucket, request.keys.prefix)
 
 
@@ -132,17 +131,3 @@ def list_key(prefix: str, name: str) -> str:
 def temporary_list() -> IO[bytes]:
     """Return a temporary file for the list."""
     return tempfile.NamedTemporaryFile("w+b", suffix=".jsonl")
-
-
-def new_plan(request: BatchRequest, file_list: FileList, bundles: tuple[Bundle, ...], sharding: Sharding) -> BatchPlan:
-    """Return a plan without large files."""
-    return BatchPlan(
-        plan_id=uuid.uuid4().hex,
-        bucket=request.bucket,
-        prefix=request.keys.prefix,
-        file_list=file_list,
-        bundles=bundles,
-        large=(),
-        running=sharding.running(len(bundles)),
-        host=socket.gethostname(),
-    )

@@ -21,7 +21,7 @@ from airflow_provider_oss_resume.transfer.progress import Phase, human_size
 from airflow_provider_oss_resume.upload.existing_object import result_of_conflict
 from airflow_provider_oss_resume.upload.object_options import COMPLETE, INITIATE
 from airflow_provider_oss_resume.upload.resume.bucket_state import head_or_none
-from airflow_provider_oss_resume.upload.resume.decision import Action, Decision
+from airflow_provider_oss_resume.upload.resume.decision import Action, Decision, KeptUpload
 from airflow_provider_oss_resume.upload.run_context import RunContext
 from airflow_provider_oss_resume.upload.steps.abort import abort_quietly
 from airflow_provider_oss_resume.upload.steps.complete import Expected, as_stored, matches
@@ -60,10 +60,10 @@ def _expected(plan: Plan, results: Sequence[ShardResult]) -> Expected:
     missing = [index for index in range(plan.count) if index not in by_shard]
     if missing:
         raise PlanError(
-            f"no result of shard {_listed(missing)} for the plan of {plan.host}: clear the mapped task 'send' with map "
-            f"index {_listed(missing)}, or the plan task with all tasks downstream of it"
+            f"no result of shard {_listed(missing)} for the plan of {plan.origin.host}: clear the mapped task 'send' "
+            f"with map index {_listed(missing)}, or the plan task with all tasks downstream of it"
         )
-    ordered = [by_shard[index] for index in range(plan.count)]
+    ordered = [by_shard[index].content for index in range(plan.count)]
     return Expected(sum(one.size for one in ordered), combine_all((one.crc64, one.size) for one in ordered))
 
 
@@ -72,6 +72,8 @@ def _complete(
 ) -> UploadResult:
     expected, checkpoint = wanted
     parts = _all_parts(context, plan, results)
+    # Asked for here: the only condition that Complete knows is x-oss-forbid-overwrite, and it would replace that
+    # object.
     other = _object_of_another(context, plan)
     if other is not None:
         return _yield_to(context, plan, other, expected)
@@ -79,7 +81,8 @@ def _complete(
     for part in parts:
         tracker.settle(part, sent=False)
     action = Action.ADOPT if plan.destination.is_adopted else Action.CONTINUE
-    decision = Decision(action, "all shards are sent", plan.layout, parts, upload_id=plan.destination.upload_id)
+    kept = KeptUpload(plan.destination.upload_id, parts)
+    decision = Decision(action, "all shards are sent", plan.layout, kept)
     context.resources.reporter.begin(plan.layout)
     stored = finish(UploadInProgress(context, decision, tracker))
     context.resources.reporter.enter(Phase.DONE)
@@ -95,7 +98,7 @@ def _all_parts(context: RunContext, plan: Plan, results: Iterable[ShardResult]) 
     :raises PlanError: the bucket does not hold all parts of a shard as the shard verified them.
     """
     upload = plan.destination
-    sent = {part.number: part for result in results for part in result.parts}
+    sent = {part.number: part for result in results for part in result.content.parts}
     try:
         listed = context.call(lambda: list(context.client.list_parts(upload.bucket, upload.key, upload.upload_id)))
     except AccessDeniedError as error:
@@ -115,22 +118,19 @@ def _with_crc(listed: Part, sent: Part | None) -> Part:
 
 
 def _require_shard(plan: Plan, result: ShardResult, found: dict[int, Part]) -> None:
-    lengths = {number: plan.layout.length(number) for number in result.span.numbers}
+    content, shard = result.content, f"shard {result.shard} ({result.content.span})"
+    lengths = {number: plan.layout.length(number) for number in content.span.numbers}
     missing = [number for number, length in lengths.items() if number not in found or found[number].size != length]
     how = f"clear the mapped task 'send' with map index {result.shard} and the tasks downstream of it"
     if missing:
         raise PlanError(
-            f"part {_listed(missing)} of shard {result.shard} ({result.span}) is not in the bucket, although the "
-            f"shard had sent it: {how}"
+            f"part {_listed(missing)} of {shard} is not in the bucket, although the shard had sent it: {how}"
         )
     parts = [found[number] for number in lengths]
     if any(part.crc64 is None for part in parts):
-        raise PlanError(f"OSS lists no CRC-64 for parts of shard {result.shard} ({result.span}): {how}")
-    if combine_all((part.crc64 or 0, part.size) for part in parts) != result.crc64:
-        raise PlanError(
-            f"the parts of shard {result.shard} ({result.span}) have other bytes than those that the shard verified: "
-            f"{how}"
-        )
+        raise PlanError(f"OSS lists no CRC-64 for parts of {shard}: {how}")
+    if combine_all((part.crc64 or 0, part.size) for part in parts) != content.crc64:
+        raise PlanError(f"the parts of {shard} have other bytes than those that the shard verified: {how}")
 
 
 # --- an object that is there
@@ -140,7 +140,7 @@ def _object_of_another(context: RunContext, plan: Plan) -> ObjectInfo | None:
     """Return the object that another upload has made since the plan, or ``None``."""
     upload = plan.destination
     info = context.call(lambda: head_or_none(context.client, upload.bucket, upload.key))
-    return info if info is not None and info.etag != upload.object_before else None
+    return info if info is not None and info.etag != plan.object_before else None
 
 
 def _yield_to(context: RunContext, plan: Plan, info: ObjectInfo, expected: Expected) -> UploadResult:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import socket
-import uuid
 from dataclasses import replace
 
 from airflow_provider_oss_resume.checkpoint.part_tracker import SentParts
-from airflow_provider_oss_resume.shards.plan import Plan, PlannedUpload
+from airflow_provider_oss_resume.checkpoint.record import ADOPTED
+from airflow_provider_oss_resume.shards.plan import Plan, PlannedUpload, PlanOrigin
 from airflow_provider_oss_resume.shards.sharding import Sharding
 from airflow_provider_oss_resume.transfer.progress import human_size
 from airflow_provider_oss_resume.upload.existing_object import existing_result
@@ -16,7 +15,7 @@ from airflow_provider_oss_resume.upload.resume.bucket_state import head_or_none
 from airflow_provider_oss_resume.upload.resume.decision import Action, Decision
 from airflow_provider_oss_resume.upload.resume.find_upload import adopted_or, load_checkpoint
 from airflow_provider_oss_resume.upload.run_context import RunContext
-from airflow_provider_oss_resume.upload.steps.choose import choose_upload
+from airflow_provider_oss_resume.upload.steps.choose_upload import choose_upload
 from airflow_provider_oss_resume.upload.steps.initiate import log_start
 from airflow_provider_oss_resume.upload.steps.upload_in_progress import UploadInProgress
 from airflow_provider_oss_resume.upload.steps.whole_object import check_stored, put_whole
@@ -44,7 +43,7 @@ def make_plan(context: RunContext, sharding: Sharding) -> Plan:
     context.resources.writer.write_first(upload.tracker.text(), context.resources.tick)
     log_start(context, found)
     plan = _sharded(upload, sharding, before.etag if before else "")
-    log.info("plan %s: %d shards, at most %d at the same time", plan.plan_id, plan.count, plan.running)
+    log.info("plan %s: %d shards, at most %d at the same time", plan.plan_id, plan.count, plan.shards.running)
     return plan
 
 
@@ -72,33 +71,19 @@ def _find(plain: RunContext) -> tuple[RunContext, Decision | UploadResult]:
 
 def _sharded(upload: UploadInProgress, sharding: Sharding, object_before: str) -> Plan:
     context, tracker = upload.context, upload.tracker
-    count = sharding.count(upload.plan.count)
     planned = PlannedUpload(
         bucket=context.request.bucket,
         key=context.request.key,
         upload_id=tracker.upload_id,
         part_size=upload.plan.part_size,
-        is_adopted=tracker.is_adopted,
-        object_before=object_before,
-        wrapped_key=context.cipher.wrapped.key if context.cipher else "",
-        wrapped_start=context.cipher.wrapped.start if context.cipher else "",
+        options_digest=(ADOPTED if tracker.is_adopted else "") + context.request.digest(),
+        wrapped=context.cipher.wrapped if context.cipher else None,
     )
-    return replace(_empty(context), upload=planned, count=count, running=sharding.running(count))
+    return Plan(
+        PlanOrigin.here(), planned, context.target.fingerprint, sharding.counts(upload.plan.count), object_before
+    )
 
 
 def _finished(context: RunContext, result: UploadResult) -> Plan:
     log.info("plan: nothing to send, the object is complete and has %s", human_size(result.size))
-    return replace(_empty(context), result=result.as_dict())
-
-
-def _empty(context: RunContext) -> Plan:
-    target = context.target
-    return Plan(
-        plan_id=uuid.uuid4().hex,
-        upload=None,
-        fingerprint=target.fingerprint,
-        options_digest=context.request.digest(),
-        count=0,
-        running=0,
-        host=socket.gethostname(),
-    )
+    return Plan(PlanOrigin.here(), None, context.target.fingerprint, result=result.as_dict())

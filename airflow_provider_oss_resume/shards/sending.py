@@ -6,15 +6,16 @@ import logging
 from dataclasses import dataclass, replace
 
 from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
-from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint
 from airflow_provider_oss_resume.control.crash_points import crash_point
 from airflow_provider_oss_resume.exceptions import AccessDeniedError, NoSuchUploadError, PlanError, ServiceError
 from airflow_provider_oss_resume.oss.crc64 import combine_all, crc64
 from airflow_provider_oss_resume.oss.models import Part
-from airflow_provider_oss_resume.shards.plan import Plan, ShardResult
+from airflow_provider_oss_resume.shards.plan import Plan, ShardContent, ShardResult
 from airflow_provider_oss_resume.shards.sharding import PartSpan
 from airflow_provider_oss_resume.sources.layout import PartPlan
 from airflow_provider_oss_resume.sources.part_body import new_buffer, read_blocks, rehash
+from airflow_provider_oss_resume.transfer.counts import TransferCounts
 from airflow_provider_oss_resume.transfer.part_set import PartSet
 from airflow_provider_oss_resume.transfer.progress import Phase, human_size
 from airflow_provider_oss_resume.transfer.transfer import Transfer
@@ -25,7 +26,7 @@ from airflow_provider_oss_resume.upload.resume.find_upload import load_checkpoin
 from airflow_provider_oss_resume.upload.resume.foreign_upload import foreign_upload_of
 from airflow_provider_oss_resume.upload.run_context import RunContext
 from airflow_provider_oss_resume.upload.steps.abort import abort_quietly
-from airflow_provider_oss_resume.upload.steps.send import checkpointing_tick, recorder, report
+from airflow_provider_oss_resume.upload.steps.send import checkpointing_tick, counts_of, recorder, report
 
 log = logging.getLogger(__name__)
 
@@ -204,12 +205,12 @@ def new_checkpoint(context: RunContext, plan: Plan) -> Checkpoint:
         bucket=upload.bucket,
         key=upload.key,
         part_size=upload.part_size,
-        options_digest=(ADOPTED if upload.is_adopted else "") + plan.options_digest,
+        options_digest=upload.options_digest,
         source_uri=context.source_uri,
         fingerprint=context.source.fingerprint,
         owner=context.resources.checkpoint.owner,
-        wrapped_key=upload.wrapped_key,
-        wrapped_start=upload.wrapped_start,
+        wrapped_key=upload.wrapped.key if upload.wrapped else "",
+        wrapped_start=upload.wrapped.start if upload.wrapped else "",
     )
 
 
@@ -223,18 +224,15 @@ def _result(context: RunContext, shard: Shard, tracker: PartTracker, held: Held)
     log.info(
         "%s done: %s verified, %d of %d parts reused", shard, human_size(shard.size), len(tracker.reused), len(settled)
     )
-    return ShardResult(
-        plan_id=shard.plan.plan_id,
-        shard=shard.index,
-        span=shard.span,
-        size=shard.size,
-        crc64=combine_all((part.crc64 or 0, part.size) for part in settled),
-        bytes_sent=context.resources.connection.meter.sent,
-        bytes_reused=tracker.bytes_reused,
-        parts_reused=len(tracker.reused),
-        duration_s=round(elapsed, 3),
+    content = ShardContent(
+        shard.span,
+        shard.size,
+        combine_all((part.crc64 or 0, part.size) for part in settled),
         # Left out where the complete task can list them: the result is an XCom.
         parts=tuple(settled) if without_crc or not held.is_listed else (),
+    )
+    return ShardResult(
+        shard.plan.plan_id, shard.index, content, counts_of(context.resources, tracker), round(elapsed, 3)
     )
 
 
@@ -254,14 +252,11 @@ def _hash_completed(context: RunContext, shard: Shard, error: NoSuchUploadError)
     crc = context.call(lambda: _hash(context, shard))
     context.source.check_unchanged()
     return ShardResult(
-        plan_id=shard.plan.plan_id,
-        shard=shard.index,
-        span=shard.span,
-        size=shard.size,
-        crc64=crc,
-        bytes_reused=shard.size,
-        parts_reused=shard.span.count,
-        duration_s=round(context.resources.reporter.elapsed, 3),
+        shard.plan.plan_id,
+        shard.index,
+        ShardContent(shard.span, shard.size, crc),
+        TransferCounts(bytes_reused=shard.size, parts_reused=shard.span.count),
+        round(context.resources.reporter.elapsed, 3),
     )
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
+from airflow_provider_oss_resume.checkpoint.record import ADOPTED
 from airflow_provider_oss_resume.control.cancel import Cancel
 from airflow_provider_oss_resume.exceptions import (
     ConfigurationError,
@@ -14,7 +15,7 @@ from airflow_provider_oss_resume.exceptions import (
     SourceChangedError,
     SourceError,
 )
-from airflow_provider_oss_resume.oss.client_encryption.encryption import WrappedKey, unwrap
+from airflow_provider_oss_resume.oss.client_encryption.encryption import unwrap
 from airflow_provider_oss_resume.shards.completing import complete_plan
 from airflow_provider_oss_resume.shards.plan import Plan, ShardResult
 from airflow_provider_oss_resume.shards.planning import make_plan
@@ -94,8 +95,9 @@ class ShardedUpload:
     @contextmanager
     def _opened(self, cancel: Cancel | None, plan: Plan | None = None) -> Iterator[RunContext]:
         request, source = self._request, self._request.as_source()
-        shared_by = alone if plan is None else sharing(plan.running, self._unfinished)
+        shared_by = alone if plan is None else sharing(plan.shards.running, self._unfinished)
         with (
+            # The source first: a worker that cannot read it fails before its checkpoint is read.
             closing(self._open(plan)) as opened,
             self._uploader.resources(request.bandwidth_limit, cancel, shared_by) as resources,
         ):
@@ -119,8 +121,8 @@ class ShardedUpload:
             # The same class, so that what is retried stays retried; the worker is named because others may see the
             # file.
             raise type(error)(
-                f"worker {socket.gethostname()} cannot read {source.uri}, which {plan.host} could when it made the "
-                f"plan: every worker needs the same path on a shared file system, or a URL ({error})"
+                f"worker {socket.gethostname()} cannot read {source.uri}, which {plan.origin.host} could when it "
+                f"made the plan: every worker needs the same path on a shared file system, or a URL ({error})"
             ) from error
 
 
@@ -131,17 +133,16 @@ def _encrypted(plan: Plan, context: RunContext) -> RunContext:
     :raises ConfigurationError: the master key is not that of the plan.
     """
     upload, master = plan.destination, context.request.master_key
-    if (master is not None) != bool(upload.wrapped_key):
-        plans, has = ("a", "no") if upload.wrapped_key else ("no", "a")
+    if (master is not None) != (upload.wrapped is not None):
+        plans, has = ("a", "no") if upload.wrapped else ("no", "a")
         raise PlanError(
             f"the plan has {plans} data key of client-side encryption, and this task has {has} master key: clear the "
             "plan task"
         )
-    if master is None:
+    if master is None or upload.wrapped is None:
         return context
-    wrapped = WrappedKey(upload.wrapped_key, upload.wrapped_start, master.wrap_algorithm, master.description)
     # Never a new key in its place: the shards make one object.
-    return context.with_cipher(ObjectCipher(unwrap(wrapped, [master]), wrapped))
+    return context.with_cipher(ObjectCipher(unwrap(upload.wrapped, [master]), upload.wrapped))
 
 
 def _require_planned(plan: Plan, context: RunContext) -> None:
@@ -152,7 +153,7 @@ def _require_planned(plan: Plan, context: RunContext) -> None:
             f"the plan is for {upload.bucket}/{upload.key}, and this task for {request.bucket}/{request.key}: clear "
             "the plan task"
         )
-    if plan.options_digest != request.digest():
+    if upload.options_digest.removeprefix(ADOPTED) != request.digest():
         raise PlanError("the object's headers differ from those of the plan: clear the plan task")
     if not same_content(plan.fingerprint, seen):
         raise SourceChangedError(

@@ -36,6 +36,18 @@ class PartSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class ShardCounts:
+    """How many shards a plan has.
+
+    :param planned: all of them; 0 where nothing has to be sent.
+    :param running: those that run at the same time, which share the bandwidth limit.
+    """
+
+    planned: int = 0
+    running: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Sharding:
     """How many shards a plan may have.
 
@@ -79,6 +91,14 @@ class Sharding:
     def running(self, count: int) -> int:
         """Return how many of so many shards run at the same time."""
         return min(count, self.workers, self.at_once or count)
+
+    def counts(self, parts: int) -> ShardCounts:
+        """Return the numbers of shards for so many parts.
+
+        :raises ConfigurationError: more shards are asked for than there are parts.
+        """
+        count = self.count(parts)
+        return ShardCounts(count, self.running(count))
 
 
 def split_parts(count: int, shards: int) -> tuple[PartSpan, ...]:

@@ -54,7 +54,7 @@ class EncryptedSource:
         self.fingerprint: Fingerprint = plain.exact_fingerprint()
         if self.fingerprint.tag == SIZE_ONLY:
             raise ConfigurationError(
-                "the source tells only its size, and client-side encryption needs a source that shows each edit: one "
+                "the source reports only its size, and client-side encryption needs a source that shows each edit: one "
                 "data key must not encrypt two contents; upload a copy on the worker, or leave client-side encryption "
                 "out"
             )

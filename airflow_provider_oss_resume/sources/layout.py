@@ -178,7 +178,8 @@ def growing_part_size(sent: int, smallest: int | None = None) -> int:
     A part has 1 % of what was sent, so 10,000 parts hold 45 TiB; 43 TiB if the first have 100 KiB. The limit of OSS,
     48.8 TiB, is 10,000 parts of 5 GiB. What a smaller part lacks is lost for good, and 48.8 TiB allow less than six
     lost parts: only that ``smallest`` reaches them, or parts that triple. Those would have 5 GiB after 3 GiB, so a
-    stream of a few GiB would be sent one part after another, and a kill would lose most of it.
+    stream of a few GiB would be sent one part after another, and a kill would lose most of it. So the try after one
+    that ran out of parts begins with the largest ones.
 
     :param sent: bytes of the parts before.
     :param smallest: bytes of the first parts; 8 MiB by default.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
@@ -11,6 +12,7 @@ from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResume
 _FILE = "file:"
 _LOCAL_HOSTS = ("", "localhost")
 _PATTERN = "*?"
+_BRACES = re.compile(r"\{[^{}]*,[^{}]*\}")
 
 _FINAL = frozenset(
     {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EISDIR}
@@ -20,6 +22,17 @@ _FINAL = frozenset(
 Everything else may pass: a network volume that is mounted again (ESTALE, EIO, ETIMEDOUT, ENOTCONN),
 too many open files (EMFILE, ENFILE), no memory (ENOMEM), a busy file (EBUSY).
 """
+
+
+_MISSPELT = re.compile(r"\s*(https?|oss|s3[an]?|gc?s|abfss?|adl|s?ftp|ssh|hdfs):/", re.IGNORECASE)
+"""A URL with one slash or with a space before it; as a path, it would be shown with its password."""
+
+ABOUT_BRACES = "braces such as {a,b} are not expanded: write a list of paths or patterns"
+
+
+def has_braces(pattern: str) -> bool:
+    """Return whether a shell would expand a pattern to several ones."""
+    return _BRACES.search(pattern) is not None
 
 
 def is_local(source: str) -> bool:
@@ -38,9 +51,13 @@ def local_path(source: str | os.PathLike[str]) -> str:
     text = os.fsdecode(source)  # a path-like object may hold bytes
     if not text.strip():  # abspath() would make the working directory of it, and a list with "" would upload that
         raise ConfigurationError(
-            f"source has the empty path {text!r}: write the path of a file; perhaps a template found nothing"
+            f"source has the empty path {text!r}: write the path of a file; perhaps a template was empty"
         )
     scheme, separator, rest = text.partition("://")
+    if (found := _MISSPELT.match(text)) and is_local(text):
+        raise ConfigurationError(
+            f"source begins with {found[0]!r} and is no URL: write {found[1]}:// with two slashes and no space"
+        )
     # Other text before :// is part of a file's name, such as "a b://c".
     if separator and scheme.isalnum():
         text = _path_of_url(text, scheme.lower(), rest)
@@ -80,11 +97,8 @@ def error_of_open(path: str, error: OSError | ValueError) -> OSSResumeError:
     :return: a :class:`SourceError`, which is retried, unless no other try can succeed.
     """
     code = error.errno if isinstance(error, OSError) else None
-    if code == errno.ENOENT and any(one in path for one in _PATTERN):
-        return ConfigurationError(f"no such file: {path!r}; a pattern is not expanded: write the path of one file")
     if code == errno.ENOENT:
-        # Not for good: the retry may run on another worker, or after the export.
-        return SourceError(f"no such file: {path!r} on this worker")
+        return _error_of_missing(path)
     if code in (errno.EACCES, errno.EPERM):
         return ConfigurationError(f"file {path!r} may not be read by user id {os.geteuid()}")
     if code == errno.ENXIO:
@@ -93,3 +107,12 @@ def error_of_open(path: str, error: OSError | ValueError) -> OSSResumeError:
     if code in _FINAL or code is None:
         return ConfigurationError(f"file {path!r:.300} cannot be opened: {reason}")
     return SourceError(f"file {path!r} cannot be opened at present: {reason}")
+
+
+def _error_of_missing(path: str) -> OSSResumeError:
+    if any(one in path for one in _PATTERN):
+        return ConfigurationError(f"no such file: {path!r}; a pattern is not expanded: write the path of one file")
+    if has_braces(path):
+        return ConfigurationError(f"no such file: {path!r}; {ABOUT_BRACES}")
+    # Not for good: the retry may run on another worker, or after the export.
+    return SourceError(f"no such file: {path!r} on this worker")

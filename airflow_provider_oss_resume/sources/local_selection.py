@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError
 from airflow_provider_oss_resume.sources.local_file import LocalFile
-from airflow_provider_oss_resume.sources.local_path import error_of_open, is_directory, local_path
+from airflow_provider_oss_resume.sources.local_path import (
+    ABOUT_BRACES,
+    error_of_open,
+    has_braces,
+    is_directory,
+    local_path,
+)
 from airflow_provider_oss_resume.sources.selection import (
     NamePatterns,
     SelectedFile,
@@ -93,7 +99,8 @@ class LocalSelection:
             is_empty = False
             yield one
         if is_empty:  # in a list nothing else would tell
-            log.warning("no file matches the pattern %r, and no file has this name", path)
+            about = f"; {ABOUT_BRACES}" if has_braces(path) else ""
+            log.warning("no file matches the pattern %r, and no file has this name%s", path, about)
 
     def _walk(self, walk: _Walk) -> Iterator[SelectedFile | Unreadable]:
         # A stack of our own: a tree may be deeper than Python's recursion limit.
@@ -118,7 +125,7 @@ class LocalSelection:
         try:
             enters = _leads_to_directory(entry)
         except OSError as error:  # a volume that was mounted again; taken for a file, it need not match the pattern
-            yield Unreadable(entry.path, f"{entry.path!r} cannot be looked at: {error.strerror}")
+            yield Unreadable(entry.path, f"{entry.path!r} cannot be read: {error.strerror}")
             return
         if enters:
             if walk.deepest is None or directory.depth < walk.deepest:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.sources.local_path import ABOUT_BRACES, has_braces
 from airflow_provider_oss_resume.sources.source import Source
 
 MAGIC = re.compile(r"[*?]|\[[!^]|\[\[\]|\[[^]/]*[^]/[]-[^]/]+\]")
@@ -65,9 +67,13 @@ class NamePatterns:
 
     :param include: paths that match none of these are left out; empty: all paths match.
     :param exclude: paths that match one of these are left out.
+    :raises ConfigurationError: a pattern has braces. They would match nothing, and an ``exclude`` leave nothing out.
     """
 
     def __init__(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> None:
+        for name, patterns in (("include", include), ("exclude", exclude)):
+            if wrong := [pattern for pattern in patterns if has_braces(pattern)]:
+                raise ConfigurationError(f"{name} is {wrong[0]!r:.200}: {ABOUT_BRACES}")
         self._include = [_compiled(pattern) for pattern in include]
         self._exclude = [_compiled(pattern) for pattern in exclude]
 

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.stores.naming import PREFIX, is_store_key
-from airflow_provider_oss_resume.stores.task_state import KEY
+from airflow_provider_oss_resume.stores.task_state import is_state_key
 
 _TASK_COLUMNS = ("dag_id", "run_id", "task_id", "map_index", "key")
 
@@ -130,5 +130,5 @@ def _task_state_table() -> dict[str, _Table]:
         from airflow.models.task_state_store import TaskStateStoreModel as Model
     except ImportError:  # before Airflow 3.3
         return {}
-    read, holds = lambda row: json.loads(row.value), lambda key: key == KEY
-    return {"task_state": _Table(Model, _TASK_COLUMNS, Model.value, read, holds=holds)}
+    table = _Table(Model, _TASK_COLUMNS, Model.value, lambda row: json.loads(row.value), holds=is_state_key)
+    return {"task_state": table}

@@ -1,9 +1,10 @@
-"""Which uploads the checkpoints in Airflow's Variables name."""
+"""Which uploads the checkpoints in Airflow's Variables name, and on Airflow 2 those in XComs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_oss_resume.exceptions import CheckpointError
@@ -14,19 +15,20 @@ if TYPE_CHECKING:
 
 
 def held_upload_ids(checkpoint_keys: Sequence[str]) -> set[str]:
-    """Return the ids of all uploads that a checkpoint in a Variable names.
+    """Return the ids of all uploads that a checkpoint in a Variable names, or on Airflow 2 one in an XCom.
 
     :param checkpoint_keys: Fernet keys, if checkpoints are encrypted.
     :raises CheckpointError: a checkpoint cannot be read, or this Airflow cannot list its Variables.
     """
-    return {upload_id for key in _variable_keys() for upload_id in _upload_ids(key, checkpoint_keys) if upload_id}
+    variables = ((f"Variable {key}", _Variable(key)) for key in _variable_keys())
+    places: Iterator[tuple[str, CheckpointStore]] = chain(variables, _xcoms())
+    return {upload_id for place in places for upload_id in _upload_ids(*place, checkpoint_keys) if upload_id}
 
 
-def _upload_ids(key: str, checkpoint_keys: Sequence[str]) -> list[str]:
+def _upload_ids(name: str, plain: CheckpointStore, checkpoint_keys: Sequence[str]) -> list[str]:
     from airflow_provider_oss_resume.checkpoint.record_set import decode_all
     from airflow_provider_oss_resume.stores.encrypted import EncryptedStore
 
-    plain = _Variable(key)
     store: CheckpointStore = EncryptedStore(plain, checkpoint_keys) if checkpoint_keys else plain
     text = store.load()
     if text is None:  # deleted since it was listed
@@ -35,8 +37,8 @@ def _upload_ids(key: str, checkpoint_keys: Sequence[str]) -> list[str]:
         return [checkpoint.upload_id for checkpoint in decode_all(text)]
     except CheckpointError as error:
         raise CheckpointError(
-            f"the checkpoint in Variable {key} cannot be read, so its upload is not known: {error}. "
-            "Delete the Variable if its task is over, or give the connection the key that it is encrypted with"
+            f"the checkpoint in {name} cannot be read, so its upload is not known: {error}. "
+            "Delete it if its task is over, or give the connection the key that it is encrypted with"
         ) from error
 
 
@@ -57,6 +59,36 @@ class _Variable:
 
     def delete(self) -> None:
         raise NotImplementedError
+
+
+class _XCom:
+    """Hold the text of one XCom as a store."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def load(self) -> str | None:
+        return self._text
+
+    def save(self, text: str) -> None:
+        raise NotImplementedError
+
+    def delete(self) -> None:
+        raise NotImplementedError
+
+
+def _xcoms() -> Iterator[tuple[str, CheckpointStore]]:
+    """Yield the checkpoints in XComs, which a task of Airflow 3 cannot list."""
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+    if AIRFLOW_V_3_0_PLUS:
+        return
+    from airflow_provider_oss_resume.stores.database import DatabaseCheckpoints
+
+    for name, text in DatabaseCheckpoints().texts():
+        kind, _, key = name.partition("/")
+        if kind == "xcom":
+            yield f"XCom {key}", _XCom(text)
 
 
 def _variable_keys() -> list[str]:

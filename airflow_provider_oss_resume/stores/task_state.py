@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from airflow_provider_oss_resume.stores.supervisor import airflow_calls
 
 KEY = "oss_resume_checkpoint"  # the same for all: each task instance has a store of its own
+_KEYS = re.compile(KEY + "(_[0-9a-f]{16})?")
+
+
+def is_state_key(key: str) -> bool:
+    """Return whether a key is that of a checkpoint, also of one of several destinations."""
+    return _KEYS.fullmatch(key) is not None
 
 
 class TaskStateStore:

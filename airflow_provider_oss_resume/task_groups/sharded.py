@@ -39,12 +39,12 @@ def resumable_upload_group(
     :param group_id: id of the group.
     :param source: as of the operator.
     :param key: as of the operator.
-    :param workers: shards, at most; never more than ``[core] max_map_length``. Fewer where the source has fewer parts.
+    :param workers: largest number of shards, up to ``[core] max_map_length``; fewer if the source has fewer parts.
         (templated)
     :param shards: the exact number of shards instead. (templated)
-    :param on_failure: what becomes of the parts when the group has failed for good: ``"keep"`` lets a cleared task
+    :param on_failure: what happens to the parts if the group fails: ``"keep"`` lets a cleared task
         resume; ``"abort"`` adds a teardown task that aborts the upload.
-    :param max_active_tis_per_dagrun: shards that run at the same time, at most.
+    :param max_active_tis_per_dagrun: largest number of shards that run at the same time.
     :param default_args: of the tasks.
     :param upload_arguments: further arguments of the operator (``max_concurrency`` is that of one shard,
         ``bandwidth_limit`` that of all shards together), of every task, such as ``pool``, ``retries`` and ``queue``,
@@ -52,7 +52,7 @@ def resumable_upload_group(
         of the plan task.
     :raises ConfigurationError: an argument cannot work.
     """
-    _require_arguments(on_failure, upload_arguments)
+    _require_arguments(group_id, on_failure, upload_arguments)
     of_group: dict[str, Any] = {name: upload_arguments.pop(name) for name in _OF_THE_GROUP if name in upload_arguments}
     arguments = {"source": source, "key": key, **upload_arguments}
     of_group["default_args"] = default_args or {}
@@ -75,12 +75,18 @@ def resumable_upload_group(
     return group
 
 
-def _require_arguments(on_failure: str, upload_arguments: Mapping[str, Any]) -> None:
+def _require_arguments(group_id: object, on_failure: str, upload_arguments: Mapping[str, Any]) -> None:
+    if not isinstance(group_id, str):
+        raise ConfigurationError(f"group_id is {group_id!r:.40}: write a name")
     if on_failure not in ON_FAILURE:
         raise ConfigurationError(f"on_failure is {on_failure!r:.40}: write 'keep' or 'abort'")
     if "task_id" in upload_arguments:
         raise ConfigurationError(
             "task_id cannot be set: the tasks of a group are called plan, send and complete; leave it out"
+        )
+    if not upload_arguments.get("do_xcom_push", True) or upload_arguments.get("multiple_outputs"):
+        raise ConfigurationError(
+            "the tasks of a group pass their results on as XComs: leave do_xcom_push and multiple_outputs out"
         )
 
 

@@ -13,7 +13,7 @@ from airflow_provider_oss_resume.sources.source import OpenSource
 from airflow_provider_oss_resume.transfer.bandwidth import Pacer
 from airflow_provider_oss_resume.transfer.destination import Destination
 from airflow_provider_oss_resume.transfer.limits import ConnectionLimit
-from airflow_provider_oss_resume.transfer.meter import ByteMeter
+from airflow_provider_oss_resume.transfer.progress.meter import ByteMeter
 
 
 @dataclass(frozen=True, slots=True)

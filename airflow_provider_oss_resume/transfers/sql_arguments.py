@@ -131,6 +131,8 @@ def open_source(hook: Any, query: Query, request: ExportRequest, *, fast_path: b
     connection = hook.get_conn()
     if fast_path and type(connection).__module__.partition(".")[0] in ("psycopg", "psycopg2"):
         return PostgresCopy(connection, query, request.copy_format)
+    # The connection that was opened to see its driver is the first that is used: a second one for nothing would stay
+    # open.
     opened = [connection]
     return CursorRows(lambda: opened.pop() if opened else hook.get_conn(), query, request.output.row_format)
 

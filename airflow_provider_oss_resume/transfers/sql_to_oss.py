@@ -37,10 +37,11 @@ class SqlToOSSOperator(RerunningOperator):
     Rows are streamed, so the result does not have to fit into memory. PostgreSQL, Hologres and AnalyticDB for
     PostgreSQL are read by ``COPY``; other databases by a cursor.
 
-    With ``order_by``, a retry asks only for rows after the last one that is in the bucket. A resumed export is then
-    made by several queries, one a try. Rows that were inserted, changed or deleted between two tries before the last
-    exported key are not seen: export a closed partition, or set ``verify_prefix``. Without ``order_by``, a retry runs
-    the query again; parts that the bucket holds already with the same rows are neither compressed nor sent again.
+    With ``order_by``, a retry queries only the rows after the last one that is in the bucket. A resumed export is
+    then the result of several queries, one a try. If rows before the last exported key are inserted, changed or
+    deleted between two tries, the retry does not see it: export a closed partition, or set ``verify_prefix``. Without
+    ``order_by``, a retry runs the query again; parts that the bucket holds already with the same rows are neither
+    compressed nor sent again.
 
     The task succeeds once size and CRC-64 of each object, as OSS reports them, equal those of the bytes sent. It
     returns a dict to XCom: bucket, key, etag, crc64, rows, size, bytes_raw, parts, parts_reused, rows_reused,
@@ -51,8 +52,8 @@ class SqlToOSSOperator(RerunningOperator):
     ``null_marker``, ``gzip``, ``write_on_empty``, ``approx_max_file_size_bytes`` and ``parquet_row_group_size``.
 
     :param sql: one query, or the name of a ``.sql`` template file. (templated)
-    :param key: the object's key, or ``oss://bucket/key``. It holds ``{part}`` if the result is split. (templated)
-    :param sql_conn_id: connection of any hook that gives a DB-API connection. (templated)
+    :param key: the object's key, or ``oss://bucket/key``. It contains ``{part}`` if the result is split. (templated)
+    :param sql_conn_id: connection of any hook that provides a DB-API connection. (templated)
     :param parameters: for the placeholders of the driver. (templated)
     :param sql_hook_params: arguments for the hook of ``sql_conn_id``.
     :param bucket_name: default: the bucket in ``key``, else the connection's schema field. (templated)
@@ -60,9 +61,9 @@ class SqlToOSSOperator(RerunningOperator):
     :param file_format: ``csv``, ``jsonl`` or ``parquet``. (templated)
     :param compression: ``None``, ``gzip`` or ``zstd``; of the pages inside a Parquet file. (templated)
     :param compression_level: default: 6 for gzip, 3 for zstd.
-    :param order_by: columns of the result whose values together tell rows apart, best those of an index. (templated)
+    :param order_by: columns of the result whose values together are unique in each row, best with an index. (templated)
     :param verify_prefix: check on a resume that the rows that are not read again have not changed: ``count`` counts
-        them, ``hash`` reads them again. If they changed, the export starts afresh. (templated)
+        them, ``hash`` reads them again. If they changed, the export starts from the first row. (templated)
     :param split_size: start a new object before this many bytes, before compression, such as ``"1GiB"``. (templated)
     :param split_rows: start a new object after this many rows. (templated)
     :param if_empty: for a result without rows: ``write`` an object without rows (the default), ``skip`` it, or
@@ -70,7 +71,7 @@ class SqlToOSSOperator(RerunningOperator):
     :param header: CSV: write the column names first. (templated)
     :param delimiter: CSV: the character between values.
     :param quote: CSV: the character around values that need it.
-    :param null_value: CSV: what stands for NULL.
+    :param null_value: CSV: the text for NULL.
     :param json_nulls: JSON Lines: ``write`` a NULL as null, or ``omit`` its name. (templated)
     :param json_decimals: JSON Lines: write ``numeric`` as a ``string``, so that no reader loses digits, or as a
         ``number`` with all its digits. (templated)
@@ -79,7 +80,7 @@ class SqlToOSSOperator(RerunningOperator):
     :param schema: Parquet: types of columns by name, as pyarrow writes them, such as ``{"id": "int64"}``. Others
         have the type that the database reports, or are strings.
     :param statistics: Parquet: which columns have a minimum and a maximum in each row group: those of ``order_by``
-        (``"key"``), ``"all"`` or ``"none"``. They are values of rows, and the checkpoint holds them.
+        (``"key"``), ``"all"`` or ``"none"``. They are values of rows, and the checkpoint contains them.
     :param row_group_size: Parquet: rows of a row group; default: a row group is a part. (templated)
     :param statement_timeout: how long the query may run, as a timedelta or in seconds.
     :param fast_path: ``False`` reads PostgreSQL by a cursor too. (templated)
@@ -88,7 +89,7 @@ class SqlToOSSOperator(RerunningOperator):
     :param checkpoint_store: as that of :class:`~airflow_provider_oss_resume.operators.upload.ResumableUploadOperator`.
     :param part_size: bytes of the first parts before compression; default 8 MiB, 16 for Parquet, 4 for JSON Lines that
         pyarrow makes. (templated)
-    :param max_concurrency: parts sent at the same time, at most; default 4. (templated)
+    :param max_concurrency: largest number of parts sent at the same time; default 4. (templated)
     :param replace: ``False`` fails if the object exists. (templated)
     :param content_type: default: from the key's ending. (templated)
     :param metadata: user metadata, names without ``x-oss-meta-``. (templated)
@@ -98,7 +99,7 @@ class SqlToOSSOperator(RerunningOperator):
         (templated)
     :param bandwidth_limit: as that of the upload operator; so is ``callback_required``. (templated)
     :param request_payer: pay for the requests to a requester-pays bucket.
-    :param retry_from_progress: run a try that sent at least one part and then failed again, without using up one of
+    :param retry_from_progress: if a try sent at least one part and then failed, run it again without using up one of
         ``retries``; a try whose query failed uses one up.
     :param max_reruns: upper bound of the reruns of ``retry_from_progress`` for each try, at least 1.
     :param delete_upload_on_kill: abort the export in progress when the task is killed.

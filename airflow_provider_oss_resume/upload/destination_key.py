@@ -27,7 +27,7 @@ def resolve_destination(
     """
     refuse_foreign_url(key)
     if key and not key.strip():  # a legal name, which only a template that found nothing makes
-        raise ConfigurationError(f"key {key!r} is blank: write the name of the object; a template may be empty")
+        raise ConfigurationError(f"key {key!r} is blank: write the name of the object; perhaps a template was empty")
     if key.lower().startswith(_SCHEME):
         bucket, key = _split(key, bucket)
     return bucket or default_bucket or "", _without_trailing_slash(key, source)

@@ -20,9 +20,9 @@ from airflow_provider_oss_resume.sources.source import SIZE_ONLY, OpenSource
 from airflow_provider_oss_resume.transfer.bandwidth import Pacer
 from airflow_provider_oss_resume.transfer.destination import Destination
 from airflow_provider_oss_resume.transfer.limits import ConnectionLimit
-from airflow_provider_oss_resume.transfer.meter import ByteMeter
 from airflow_provider_oss_resume.transfer.part_set import TransferOptions
 from airflow_provider_oss_resume.transfer.progress import ProgressReporter
+from airflow_provider_oss_resume.transfer.progress.meter import ByteMeter
 from airflow_provider_oss_resume.upload.object_cipher import ObjectCipher, cipher_for
 from airflow_provider_oss_resume.upload.target import Target
 from airflow_provider_oss_resume.upload.upload_request import UploadRequest

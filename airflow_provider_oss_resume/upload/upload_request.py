@@ -43,7 +43,7 @@ class UploadRequest:
     :param key: the object's key, or ``oss://bucket/key``. The file name of a path is appended to a key that
         ends in ``/``; read :attr:`key` for the result.
     :param part_size: bytes of a part, 100 KiB to 5 GiB; chosen from the source's size if ``None``.
-    :param max_concurrency: parts sent at the same time, at most. The number adapts to the throughput.
+    :param max_concurrency: largest number of parts sent at the same time. The number adapts to the throughput.
     :param multipart_threshold: sources below this number of bytes are stored by one PutObject.
     :param sequential: send one part after the other, so that the object has Content-MD5.
     :param bandwidth_limit: bytes per second of all sender threads together, or a timetable; see :mod:`.bandwidth`.
@@ -59,7 +59,7 @@ class UploadRequest:
     :param callback_required: ``False``: a failed callback is a warning.
     :param master_key: encrypts the object before it is sent, as the official SDKs do; not with ``upload_id``.
     :param options: the object's headers.
-    :param if_exists: what to do where the object exists; with ``FAIL`` and ``SKIP`` OSS refuses to overwrite it.
+    :param if_exists: what to do if the object exists; with ``FAIL`` and ``SKIP`` OSS refuses to overwrite it.
         ``SKIP_SAME`` and ``FAIL`` accept an object of the source's size and CRC-64.
     :param spool: bounds the bytes of a stream that wait to be sent.
     :raises ConfigurationError: a value is wrong.

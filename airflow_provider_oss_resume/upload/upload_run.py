@@ -36,7 +36,7 @@ from airflow_provider_oss_resume.upload.resume.find_upload import (
 from airflow_provider_oss_resume.upload.resume.foreign_upload import ForeignUpload, foreign_upload_of
 from airflow_provider_oss_resume.upload.run_context import RunContext, RunResources
 from airflow_provider_oss_resume.upload.steps.abort import abort_in_time, abort_quietly
-from airflow_provider_oss_resume.upload.steps.choose import choose_upload
+from airflow_provider_oss_resume.upload.steps.choose_upload import choose_upload
 from airflow_provider_oss_resume.upload.steps.finish import finish
 from airflow_provider_oss_resume.upload.steps.initiate import log_start
 from airflow_provider_oss_resume.upload.steps.leave import leave, log_done, log_resumed
@@ -165,7 +165,7 @@ class UploadRun:
         and the data key must not encrypt other bytes in their place.
         """
         context, plan, buffer = self._context, decision.plan, new_buffer()
-        doubted = [part for part in decision.kept if part.number not in decision.verified]
+        kept = decision.kept
 
         def differs(part: Part) -> bool:
             check, part_range = context.client.check_cancelled, plan.part(part.number)
@@ -173,10 +173,10 @@ class UploadRun:
             context.source.let_go(part_range.offset, part_range.length)
             return not same
 
-        if context.call(lambda: any(differs(part) for part in doubted)):
+        if context.call(lambda: any(differs(part) for part in kept.doubted)):
             return self._restart_with_other_key(decision)
-        verified = decision.verified | {part.number for part in doubted if part.crc64 is not None}
-        return replace(decision, verified=verified)
+        verified = kept.verified | {part.number for part in kept.doubted if part.crc64 is not None}
+        return replace(decision, kept=replace(kept, verified=verified))
 
     def _restart_with_other_key(self, decision: Decision) -> Decision:
         old = decision.checkpoint
@@ -278,15 +278,15 @@ class UploadRun:
 
 def _take_over(upload: UploadInProgress) -> Mapping[int, Part]:
     """Return the parts to re-hash, after settling those that need no re-hash."""
-    decision = upload.decision
-    for part in decision.kept:
-        if part.number in decision.verified:
+    kept = upload.decision.kept
+    for part in kept.parts:
+        if part.number in kept.verified:
             upload.tracker.settle_recorded(part)
-    log_start(upload.context, decision)
+    log_start(upload.context, upload.decision)
     report(upload.resources, upload.tracker)
-    return {part.number: part for part in decision.kept if part.number not in decision.verified}
+    return {part.number: part for part in kept.doubted}
 
 
 def _log_resumed(upload: UploadInProgress) -> None:
-    if upload.decision.kept:
-        log_resumed(upload.tracker, trusted=bool(upload.decision.verified))
+    if upload.decision.kept.parts:
+        log_resumed(upload.tracker, trusted=bool(upload.decision.kept.verified))

@@ -19,8 +19,8 @@ from airflow_provider_oss_resume.sources.layout import plan_parts
 from airflow_provider_oss_resume.sources.source import Fingerprint
 from airflow_provider_oss_resume.transfer.bandwidth import alone
 from airflow_provider_oss_resume.transfer.limits import TransferLimits, make_limiter, make_pace
-from airflow_provider_oss_resume.transfer.meter import ByteMeter
 from airflow_provider_oss_resume.transfer.progress import ProgressCallback, ProgressReporter
+from airflow_provider_oss_resume.transfer.progress.meter import ByteMeter
 from airflow_provider_oss_resume.upload.copy.copy_request import CopyRequest
 from airflow_provider_oss_resume.upload.copy.copy_run import CopyRun
 from airflow_provider_oss_resume.upload.existing_object import result_of_conflict

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, RecordedPart, encode
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, encode
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.sources.local_file import LocalFile
 from airflow_provider_oss_resume.stores.memory import MemoryStore

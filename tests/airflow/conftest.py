@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from tests.airflow.s3 import S3Server
 from tests.airflow.scheduled import CommandLine, Scheduled
 from tests.airflow.sftp import SFTPServer
 from tests.airflow.statsd_server import StatsdServer
+
+if TYPE_CHECKING:
+    from tests.airflow.background import Run
 
 DAGS = Path(__file__).parent / "dags"
 LINEAGE_EVENTS = "OSS_RESUME_TEST_LINEAGE"
@@ -124,6 +128,18 @@ def cases(
     cases = Cases(forked, oss, capfd)
     yield cases
     cases.forget_variables()
+
+
+@pytest.fixture
+def begin(
+    forked: AirflowStack, oss: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, bucket.SourceFile], Run]:
+    """Begin runs of the DAGs of ``bad_nights`` in forked tries, in the background."""
+    from tests.airflow import runs  # it imports this module
+    from tests.airflow.background import Run
+
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
+    return lambda dag_id, source: Run(forked, runs.load_dag("bad_nights", dag_id), source.conf, tmp_path / "output.txt")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.web import WebServer, request_body, send
 
 _HOP = ("connection", "keep-alive", "transfer-encoding")
 _BLOCK = 64 * 1024
 
 
-class FaultyProxy:
+class FaultyProxy(WebServer):
     """Forward HTTP requests to a local port.
 
     :ivar ranges: the range of each request that had one.
@@ -28,52 +29,19 @@ class FaultyProxy:
         self.drop_after: int | None = None
         self.added_headers: dict[str, str] = {}
         self._target = port
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args: object) -> None:
-                """Print nothing."""
-
-            def do_GET(self) -> None:
-                proxy.answer(self)
-
-            def do_HEAD(self) -> None:
-                proxy.answer(self)
-
-            def do_POST(self) -> None:
-                proxy.answer(self)
-
-        return Handler
+        super().__init__()
 
     def answer(self, call: BaseHTTPRequestHandler) -> None:
         wanted = call.headers.get("Range") or call.headers.get("x-ms-range")
         if wanted is not None:
             self.ranges.append(wanted)
         if status := self.status if wanted else self.other_status:
-            call.send_response(status)
-            call.send_header("Content-Length", "0")
-            call.end_headers()
+            send(call, status)
             return
         self._forward(call, bool(wanted))
 
     def _forward(self, call: BaseHTTPRequestHandler, is_range: bool) -> None:
-        body = call.rfile.read(int(call.headers.get("Content-Length", "0")))
+        body = request_body(call)
         with closing(http.client.HTTPConnection("127.0.0.1", self._target)) as store:
             store.request(call.command, call.path, body, dict(call.headers))
             reply = store.getresponse()

@@ -6,13 +6,10 @@ Airflow's Google provider is not installed with the tests, so gcsfs is attached 
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
+from tests.airflow.emulator import Emulator
 
 BUCKET = "exports"
 CONN_ID = "gcs_exports"
@@ -20,34 +17,17 @@ URL_VARIABLE = "TEST_GCS_URL"
 """Where a child process finds the server."""
 
 
-class GCSServer:
+class GCSServer(Emulator):
     """gcp-storage-emulator, with one bucket."""
 
     def __init__(self, log: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-W", "ignore", "-m", "gcp_storage_emulator"]
-        options = ["start", "--host", "127.0.0.1", "--port", str(port), "--default-bucket", BUCKET, "--in-memory"]
-        self._log = log
-        with log.open("wb") as output:
-            self._process = subprocess.Popen([*command, *options], stdout=output, stderr=output)
-        self._until_up(port)
+        options = ["start", "--host", "127.0.0.1", "--port", "{port}", "--default-bucket", BUCKET, "--in-memory"]
+        super().__init__("gcp_storage_emulator", options, log)
         os.environ[URL_VARIABLE] = self.url
         attach_filesystem()
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         self._fs = ObjectStoragePath(self.address("")).fs
-
-    def _until_up(self, port: int) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if not probe.connect_ex(("127.0.0.1", port)):
-                    return
-            time.sleep(0.05)
-        raise RuntimeError(f"the emulator does not start: {self._log.read_text()[-500:]}")
 
     def write(self, name: str, data: bytes) -> None:
         self._fs.pipe_file(f"{BUCKET}/{name}", data)
@@ -62,9 +42,8 @@ class GCSServer:
         return f"gs://{CONN_ID}@{BUCKET}/{name}"
 
     def close(self) -> None:
-        del os.environ[URL_VARIABLE]
-        self._process.terminate()
-        self._process.wait()
+        os.environ.pop(URL_VARIABLE, None)
+        super().close()
 
 
 def attach_filesystem(conn_id: str = CONN_ID, url: str = "") -> None:

@@ -3,44 +3,25 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
+from tests.airflow.emulator import Emulator
 
 BUCKET = "exports"
 CONN_ID = "s3_exports"
 SECRET = "hush-hush"
 
 
-class S3Server:
+class S3Server(Emulator):
     """moto's server, with one bucket."""
 
     def __init__(self, log: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__("moto.server", ["-H", "127.0.0.1", "-p", "{port}"], log)
         self._log = log
-        command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output)
         self._client = _client(self.url)
-        self._until_up(port)
         self._client.create_bucket(Bucket=BUCKET)
-
-    def _until_up(self, port: int) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if not probe.connect_ex(("127.0.0.1", port)):
-                    return
-            time.sleep(0.05)
-        raise RuntimeError("moto's server does not start")
 
     @property
     def connection(self) -> str:
@@ -63,10 +44,6 @@ class S3Server:
     def gets(self, name: str) -> int:
         """Return the number of GET requests for an object so far; moto logs each before the reply."""
         return self._log.read_text().count(f"GET /{BUCKET}/{name} ")
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
 
 
 def _client(url: str) -> Any:

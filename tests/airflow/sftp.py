@@ -39,7 +39,7 @@ class SFTPServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._times = count(1_700_000_000)
         self.private_key, self.other_key = new_key(), new_key()
         public = load_pem_private_key(self.private_key.encode(), None).public_key()
@@ -56,13 +56,13 @@ class SFTPServer:
         return json.dumps({"conn_type": "sftp", **place, "extra": {"no_host_key_check": "true"}})
 
     def write(self, name: str, data: bytes) -> None:
-        path = self._folder / name
+        path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         os.utime(path, (0, next(self._times)))  # SFTP tells whole seconds
 
     def remove(self, name: str) -> None:
-        (self._folder / name).unlink()
+        (self.folder / name).unlink()
 
     def source(self, name: str) -> ObjectStorageSource:
         return ObjectStorageSource(self.address(name))

@@ -37,7 +37,7 @@ class SourceTry:
 def upload(this: SourceTry) -> None:
     """Make the try in this process."""
     from airflow_provider_oss_resume.oss import Credentials, OSSClient
-    from airflow_provider_oss_resume.remote_sources.choose import source_of
+    from airflow_provider_oss_resume.remote_sources.choose_source import source_of
     from airflow_provider_oss_resume.remote_sources.oss_object import OSSObjectSource
     from airflow_provider_oss_resume.stores.file import FileStore
     from airflow_provider_oss_resume.upload import Uploader, UploadRequest, WritePolicy

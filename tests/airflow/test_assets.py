@@ -84,7 +84,7 @@ def test_an_outlet_gets_the_facts_of_the_object_that_it_names_or_those_of_the_wh
 
 def test_an_outlet_that_airflow_refuses_fails_no_task(caplog: pytest.LogCaptureFixture) -> None:
     tell_outlets(SimpleNamespace(outlets=[Asset("oss://b/1")]), {}, [], {})
-    assert "no facts can be added to the event of outlet" in caplog.text
+    assert "no facts can be added to the event of asset" in caplog.text
 
 
 def test_a_task_without_outlets_needs_no_events(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,8 +18,10 @@ from airflow_provider_oss_resume.exceptions import AccessDeniedError, Configurat
 from airflow_provider_oss_resume.operators.cleanup import AbortStaleUploadsOperator, folder_of
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.stores.naming import TaskIdentity
+from airflow_provider_oss_resume.stores.xcom import XComStore
 from airflow_provider_oss_resume.upload import Uploader, UploadRequest, WritePolicy
 from demo.stack import AirflowStack
+from demo.versions import AIRFLOW_3
 from tests.airflow import bucket
 from tests.airflow.cases import Cases
 from tests.airflow.conftest import DAGS
@@ -68,6 +70,12 @@ def interrupted_upload(oss: DevServer, source: bucket.SourceFile, in_batch: bool
     return upload_id
 
 
+def variable_of_interrupted() -> str:
+    """Return the checkpoint that :func:`interrupted_upload` left in a Variable."""
+    name = TaskIdentity("a_dag", "a_run", "a_task").store_key()
+    return str(import_module("airflow.models.variable").Variable.get(name))
+
+
 def left(oss: DevServer, prefix: str) -> list[str]:
     return bucket.unfinished_uploads(oss, prefix)
 
@@ -110,6 +118,23 @@ def test_an_upload_that_waits_for_its_retry_is_spared(
         cases.forget_variables()
     cases.run_conf("cleanup", {"prefix": "clean/waiting"})
     assert left(oss, "clean/waiting") == []
+
+
+@pytest.mark.skipif(AIRFLOW_3, reason="a task of Airflow 3 cannot list XComs; docs/objects.md says so")
+def test_an_upload_whose_checkpoint_is_in_an_xcom_is_spared(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
+    source = bucket.write_source(tmp_path, "clean/anchored.bin", 4)
+    run = cases.run_conf("cleanup_dry", {"prefix": "clean/none"})
+    ((dag_id, task_id),) = cases.airflow.query("select dag_id, task_id from task_instance where run_id = ?", run.run_id)
+    anchored = XComStore(TaskIdentity(dag_id, run.run_id, "upload"), task_id)
+    upload_id = interrupted_upload(oss, source, in_batch=False)
+    anchored.save(variable_of_interrupted())
+    cases.forget_variables()
+    age(oss, upload_id, 30, 30)
+    cases.run_conf("cleanup", {"prefix": "clean/anchored"})
+    assert left(oss, "clean/anchored") == [upload_id]
+    anchored.delete()
+    cases.run_conf("cleanup", {"prefix": "clean/anchored"})
+    assert left(oss, "clean/anchored") == []
 
 
 def test_an_unreadable_checkpoint_stops_the_cleanup(cases: Cases, oss: DevServer) -> None:

@@ -147,7 +147,7 @@ def test_complete_dies(moment: FaultMoment, new_run: Callable[[str], GroupRun]) 
     ("dag_id", "reason"),
     [
         ("grouped_upload", "the upload was completed before"),  # the later run joined the upload of the first
-        ("grouped_alone", "another upload has made"),
+        ("grouped_alone", "another upload wrote"),
     ],
 )
 def test_two_runs_at_once(dag_id: str, reason: str, new_run: Callable[[str], GroupRun]) -> None:

@@ -192,7 +192,7 @@ def test_errors_are_those_of_a_file_system(fs: Any, root: str) -> None:
         fs.pipe_file(f"{root}/here", b"x", mode="create")
     with pytest.raises(FileNotFoundError):
         fs.open(f"{root}/missing")
-    with pytest.raises(NotImplementedError, match=r"no append .* write the whole object .* join them with merge"):
+    with pytest.raises(NotImplementedError, match=r"appended to .* write the whole object .* join them with merge"):
         fs.open(f"{root}/here", "ab")
     with pytest.raises(ValueError, match="block_size is -1: write a number of bytes"):
         fs.open(f"{root}/here", block_size=-1)

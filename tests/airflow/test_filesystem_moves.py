@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRule
-from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, ObjectChangedError
 from airflow_provider_oss_resume.filesystem.oss import OSSFileSystem, get_fs
 from tests.airflow import bucket
 
@@ -178,6 +179,17 @@ def test_modes_that_do_not_exist(fs: Any, root: str) -> None:
     for mode in ("rb+", "w+", "a"):
         with pytest.raises(NotImplementedError, match="appended to or changed in place"):
             fs.open(f"{root}/a", mode)
+
+
+def test_a_reader_that_is_sent_elsewhere_reads_the_same_version(fs: Any, root: str) -> None:
+    fs.pipe_file(f"{root}/a", b"0123456789")
+    with fs.open(f"{root}/a") as file:
+        file.read(3)
+        sent = pickle.dumps(file)
+        assert pickle.loads(sent).read() == b"3456789"  # noqa: S301
+        fs.pipe_file(f"{root}/a", b"abcdefghij")
+        with pytest.raises(ObjectChangedError):
+            pickle.loads(sent).read()  # noqa: S301
 
 
 # ---------------------------------------------------------------- sync

@@ -107,6 +107,25 @@ def test_many_files_in_two_bundles(cases: Cases, oss: DevServer, tmp_path: Path)
         assert [one.key for one in client.list_objects(bucket.NAME, prefix)] == [f"{prefix}/{n}.csv" for n in range(6)]
 
 
+def test_many_files_with_a_manifest(cases: Cases, oss: DevServer, tmp_path: Path) -> None:
+    folder, prefix = tmp_path / "night", f"groups/{tmp_path.name}"
+    folder.mkdir()
+    names = [f"{number}.csv" for number in range(6)]
+    for name in names:
+        (folder / name).write_text(name)
+    conf = {"source": str(folder), "key": f"{prefix}/", "manifest": f"{prefix}-manifest.jsonl"}
+    run = cases.run_conf("listed", conf)
+    assert states(cases, run) == {"plan": ["success"], "send": ["success"] * 2, "complete": ["success"]}
+    with bucket.client(oss) as client:
+        keys = [f"{prefix}/{name}" for name in (*names, "_SUCCESS")]
+        assert [one.key for one in client.list_objects(bucket.NAME, f"{prefix}/")] == keys
+        with client.get_object(bucket.NAME, f"{prefix}-manifest.jsonl") as (_, blocks):
+            lines = [json.loads(line) for line in b"".join(blocks).splitlines()]
+    assert [(line["source"], line["key"]) for line in lines] == [
+        (str(folder / name), f"{prefix}/{name}") for name in names
+    ]
+
+
 def test_a_failure_keeps_the_parts(cases: Cases, oss: DevServer, source: bucket.SourceFile) -> None:
     oss.plan(FaultRule(FaultKind.REPLY, "CompleteMultipartUpload", status=403, code="AccessDenied"))
     run = cases.run("once", source)
@@ -152,8 +171,8 @@ def test_the_last_shards_get_the_whole_bandwidth_limit(cases: Cases, oss: DevSer
     assert run.states == ["success"] * 5
     assert bucket.stored_sha256(oss, source.key) == source.sha256
     assert not run.said("0 of 3 shards are finished")
-    assert run.said("1 of 3 shards are finished: the others share the bandwidth limit")
-    assert run.said("2 of 3 shards are finished: the others share the bandwidth limit")
+    assert run.said("1 of 3 shards are finished; the others share the bandwidth limit")
+    assert run.said("2 of 3 shards are finished; the others share the bandwidth limit")
 
 
 def test_shards_that_finish_are_counted_now_and_then() -> None:
@@ -231,6 +250,10 @@ def test_a_group_is_a_task_group() -> None:
         ({"workers": 2, "shards": 5000}, "maps a task at most 1024 times"),
         ({"workers": 2, "on_failure": "ignore"}, "on_failure is 'ignore': write 'keep' or 'abort'"),
         ({"workers": 2, "task_id": "x"}, "task_id"),
+        ({"workers": 2, "do_xcom_push": False}, "pass their results on as XComs"),
+        ({"workers": 2, "multiple_outputs": True}, "pass their results on as XComs"),
+        ({"workers": 2, "group_id": None}, "group_id is None"),
+        ({"workers": 2.5}, "workers is 2.5"),
         ({"workers": 2, "max_active_tis_per_dagrun": 0}, "max_active_tis_per_dagrun is 0: it must be a whole number"),
         ({"workers": 2, "checkpoint_store": "xcom"}, "each task of a group needs a store of its own"),
         ({"workers": 2, "delete_upload_on_kill": True}, "use on_failure='abort' of the group"),
@@ -238,7 +261,15 @@ def test_a_group_is_a_task_group() -> None:
 )
 def test_arguments_that_cannot_work_are_refused_where_the_dag_is_read(wrong: dict[str, Any], message: str) -> None:
     with DAG("group_wrong", schedule=None), pytest.raises(ConfigurationError, match=message):
-        resumable_upload_group("upload", "a", "b", **wrong)
+        resumable_upload_group(**{"group_id": "upload", "source": "a", "key": "b", **wrong})
+
+
+@pytest.mark.parametrize("name", ["source", "key", "workers", "shards", "bucket_name", "part_size", "manifest_key"])
+def test_the_output_of_another_task_is_an_argument(name: str) -> None:
+    with DAG("group_of_an_output", schedule=None) as dag:
+        output = _empty_operator(task_id="before").output
+        resumable_upload_group(**{"group_id": "upload", "source": "a", "key": "b", "workers": 2, name: output})
+    assert dag.get_task("upload.plan").upstream_task_ids == {"before"}
 
 
 def test_a_shard_whose_plan_was_replaced_says_so(cases: Cases, source: bucket.SourceFile) -> None:
@@ -257,7 +288,7 @@ def test_a_plan_by_hand_is_refused(cases: Cases, source: bucket.SourceFile) -> N
 
 
 def test_a_watch_notices_a_newer_plan() -> None:
-    clock, pulled = FakeClock(), [{"plan_id": "p1"}, {"plan_id": "p2"}]
+    clock, pulled = FakeClock(), [{"origin": {"plan_id": name}} for name in ("p1", "p2")]
     context: Any = {"ti": SimpleNamespace(xcom_pull=lambda **_: pulled.pop(0))}
     watch = PlanWatch(context, "upload.plan", "plan", "p1", clock)
     watch()

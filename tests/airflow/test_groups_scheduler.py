@@ -104,7 +104,7 @@ def test_of_two_runs_at_once_one_wins_and_the_other_says_why(
     second.stack.wait(lambda: shards_in(second, "running") or shards_in(second, "success"), "second run", PATIENCE)
     oss.clear_faults()
     assert {wait_for_end(first), wait_for_end(second)} == {"success"}
-    reasons = ("the upload was completed before", "another upload has made")
+    reasons = ("the upload was completed before", "another upload wrote")
     assert any(said(run, reason) for run in (first, second) for reason in reasons)
     assert bucket.stored_sha256(oss, source.key) == source.sha256
     assert bucket.unfinished_uploads(oss, source.key) == []

@@ -103,6 +103,17 @@ def test_two_files_with_one_key_send_nothing(cases: Cases, directory: bucket.Sou
     assert run.said("have the same key")
 
 
+@pytest.mark.parametrize("key", ["", " ", "None"])
+def test_a_prefix_that_is_empty_is_not_the_root_of_the_bucket(
+    cases: Cases, oss: DevServer, directory: bucket.SourceFile, key: str
+) -> None:
+    """The files were spread over the root of the bucket, and the task was green."""
+    run = cases.run("many", bucket.SourceFile(directory.path, key))
+    assert run.states == ["failed"]
+    assert run.said("no key: write the prefix of the objects, such as 'exports/', or 'oss://bucket/' for the root")
+    assert run.operations == []
+
+
 def test_an_unknown_choice_is_refused(cases: Cases, directory: bucket.SourceFile) -> None:
     run = cases.run("many", directory, if_exists="replace")
     assert (run.states, run.tries, run.requests) == (["failed"], 1, [])

@@ -169,7 +169,7 @@ def test_a_download_to_a_scheme_without_a_filesystem_fails_for_good(cases: Cases
 def test_deleting(cases: Cases, oss: DevServer) -> None:
     for name in ("delete/me/1", "delete/me/2", "delete/one", "delete/left"):
         put(oss, name, 10)
-    assert run_of(cases, "delete_prefix", prefix="delete/me/").said("deleted 2 objects")
+    assert run_of(cases, "delete_prefix", prefix="delete/me/").said("objects deleted: 2")
     assert run_of(cases, "delete_keys", key="delete/one").states == ["success"]
     with bucket.client(oss) as client:
         assert [one.key for one in client.list_objects(bucket.NAME, "delete/")] == ["delete/left"]

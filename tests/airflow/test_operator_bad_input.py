@@ -28,6 +28,7 @@ def refused(cases: Cases, source: bucket.SourceFile, said: str, **conf: object) 
     run = cases.run("from_conf", source, **conf)
     assert (run.states, run.tries) == (["failed"], 1)
     assert said in run.output
+    assert "counters:" not in run.output  # a line of zeros: nothing was begun
     assert run.requests == []
     assert cases.airflow.variables() == []
 
@@ -108,7 +109,8 @@ def test_an_argument(oss: DevServer, cases: Cases, tmp_path: Path, conf: dict[st
         cases.execute("from_conf", source, **conf)
     assert said in str(caught.value)
     assert isinstance(caught.value.__context__, ConfigurationError)
-    assert caught.value.__suppress_context__  # the log shows the message once
+    assert caught.value.__cause__ is None  # the log shows the message once
+    assert caught.value.__suppress_context__
     assert oss.requests() == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ import pytest
 from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource, OpenObjectStorageFile
 from airflow_provider_oss_resume.remote_sources.selection import ObjectStorageSelection
-from airflow_provider_oss_resume.sources.part_body import new_buffer
 from airflow_provider_oss_resume.sources.selection import Unreadable
 from demo.versions import AIRFLOW_3
 from tests.airflow import azurite, gcs, sftp
 from tests.airflow.faulty_proxy import FaultyProxy
 from tests.airflow.s3 import S3Server
-from tests.conformance.sources.source_cases import PART, SourceCases, content, read
+from tests.conformance.sources.source_cases import PART, SourceCases, content, peak_of_reading, read
 
 pytestmark = pytest.mark.skipif(not AIRFLOW_3, reason="the client libraries are installed beside Airflow 3 only")
 
@@ -97,18 +95,6 @@ def test_one_request_reads_a_part_and_memory_is_bounded(store: Store) -> None:
         peak = peak_of_reading(opened, size)
     assert store.proxy.ranges == [f"bytes=0-{size - 1}"]
     assert peak < 4 * 1024 * 1024
-
-
-def peak_of_reading(opened: OpenObjectStorageFile, size: int) -> int:
-    tracemalloc.start()
-    with opened.open_range(0, size) as reader:
-        buffer, left = new_buffer(), size
-        while count := reader.read_into(buffer):
-            left -= count
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert left == 0
-    return peak
 
 
 def test_a_connection_that_drops_at_every_second_read_is_continued_where_it_ended(store: Store) -> None:

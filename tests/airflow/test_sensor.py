@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,8 +20,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.object_io.expectation import Expectation, as_values
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.sensors.object import OSSObjectSensor
+from airflow_provider_oss_resume.triggers.object import OSSObjectTrigger
 from demo.stack import AirflowStack
 from tests.airflow import bucket
 from tests.airflow.cases import Cases
@@ -116,6 +120,33 @@ def test_bad_arguments(cases: Cases, arguments: dict[str, Any], message: str) ->
 
 
 # ---------------------------------------------------------------- deferred
+
+
+def test_deferred_sensors_hold_no_thread_between_two_looks(oss: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All share one thread: if one held it during its long wait, the others would never look again."""
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
+    keys = [f"wait/threads/{number}" for number in range(5)]
+    oss.clear_requests()
+
+    async def one(key: str, interval: float = 0.01) -> Any:
+        trigger = OSSObjectTrigger([as_values(Expectation(bucket.NAME, key))], "oss_default", interval)
+        return [event.payload async for event in trigger.run()]
+
+    async def all_of_them() -> list[Any]:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        long_wait = asyncio.create_task(one("wait/threads/never", 10_000.0))
+        while not looks(oss, "wait/threads/never"):
+            await asyncio.sleep(0.01)
+        waiting = [asyncio.create_task(one(key)) for key in keys]
+        while min(looks(oss, key) for key in keys) < 3:
+            await asyncio.sleep(0.01)
+        for key in keys:
+            put(oss, key)
+        found = list(await asyncio.gather(*waiting))
+        long_wait.cancel()
+        return found
+
+    assert asyncio.run(all_of_them()) == [[{"status": "success", "keys": [key]}] for key in keys]
 
 
 @pytest.fixture

@@ -93,6 +93,11 @@ def test_an_upload_whose_source_is_cut_again_and_again(
         assert b"".join(blocks) == content(SIZE)
 
 
+def test_a_url_without_a_connection() -> None:
+    with pytest.raises(ConfigurationError, match=r"it names no connection: write its id and @ before the path"):
+        ObjectStorageSource("sftp://host/a.bin").open()
+
+
 KEYS = ["private_key", "key_file"]
 
 

@@ -17,7 +17,6 @@ from airflow_provider_oss_resume.stores.naming import is_store_key
 from airflow_provider_oss_resume.stores.xcom import find_anchor
 from airflow_provider_oss_resume.task_groups import anchored_upload
 from airflow_provider_oss_resume.task_groups.anchored import _empty_operator
-from demo.stack import AirflowStack
 from tests.airflow import bucket, runs
 from tests.airflow.background import Run
 
@@ -103,14 +102,6 @@ def test_the_factory_works_inside_other_groups() -> None:
             group = anchored_upload("orders", source="/x", key="x")
         before >> group
     assert find_anchor(whole.get_task("outer.orders.upload")) == "outer.orders.checkpoint"
-
-
-@pytest.fixture
-def begin(
-    forked: AirflowStack, oss: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str, bucket.SourceFile], Run]:
-    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
-    return lambda dag_id, source: Run(forked, runs.load_dag("bad_nights", dag_id), source.conf, tmp_path / "output.txt")
 
 
 def test_without_one_nothing_is_asked_of_airflow_or_oss(

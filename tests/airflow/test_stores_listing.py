@@ -56,6 +56,15 @@ def test_each_is_deleted_by_its_key(left: AirflowStack) -> None:
     assert runs.left_behind(left) == []
 
 
+def test_the_checkpoint_of_a_hook_is_listed_and_deleted(forked: AirflowStack) -> None:
+    runs.forget(forked)
+    runs.load_dag("listed_checkpoints", "leave_checkpoint_of_hook").test()
+    one = listed_by_id()["of_hook"]
+    DatabaseCheckpoints().remove(one.store_key)
+    assert listed_by_id() == {}
+    assert runs.left_behind(forked) == []
+
+
 def test_a_task_lists_and_deletes_what_it_can_reach(left: AirflowStack, tmp_path: Path) -> None:
     """A task of Airflow 3 reaches Variables only."""
     report = tmp_path / "report.json"

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_oss_resume.devserver import DevServer
-from demo.stack import AirflowStack
 from demo.versions import AIRFLOW_3
 from tests.airflow import bucket, runs
 from tests.airflow.background import Run
@@ -24,14 +23,6 @@ KEPT_IN = {
     "variable": "variable",
     "xcom": "xcom",
 }
-
-
-@pytest.fixture
-def begin(
-    forked: AirflowStack, oss: DevServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str, bucket.SourceFile], Run]:
-    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
-    return lambda dag_id, source: Run(forked, runs.load_dag("bad_nights", dag_id), source.conf, tmp_path / "output.txt")
 
 
 @pytest.mark.parametrize("store", STORES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from airflow_provider_oss_resume.remote_sources.choose import selection_of
+from airflow_provider_oss_resume.remote_sources.choose_source import selection_of
 from airflow_provider_oss_resume.sources.selection import NamePatterns, SelectedFile
 from tests.conformance.sources.http_files import HTTPFiles
 

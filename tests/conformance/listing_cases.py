@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from airflow_provider_oss_resume.checkpoint.listing import ListableStore, StoredCheckpoint, list_checkpoints
-from airflow_provider_oss_resume.checkpoint.record import Owner, decode, encode
+from airflow_provider_oss_resume.checkpoint.record import Owner, OwnerProcess, decode, encode
 from tests.unit.upload.samples import checkpoint_of
 
-OWNERS = (Owner("dag", "run/1 ö", "group.task", 3, 2, "host", 1, "1", "nonce"), Owner("other", "run", "task"))
+OWNERS = (
+    Owner("dag", "run/1 ö", "group.task", 3, 2, OwnerProcess("host", 1, "1", "nonce")),
+    Owner("other", "run", "task"),
+)
 TEXTS = (
     encode(checkpoint_of([1, 2], upload_id="ONE", owner=OWNERS[0])),
     encode(checkpoint_of(upload_id="TWO", owner=OWNERS[1], key="b.csv")),

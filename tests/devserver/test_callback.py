@@ -4,52 +4,36 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
 
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from tests.devserver.wire import Wire, md5
+from tests.web import WebServer, request_body, send
 
 
-@dataclass
-class Listener:
+class Listener(WebServer):
     """A client's own server, as OSS calls it."""
 
-    answer: bytes = b'{"ok": true}'
-    status: int = 200
-    calls: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    url: str = ""
+    def __init__(self) -> None:
+        self.reply = b'{"ok": true}'
+        self.status = 200
+        self.calls: list[tuple[str, dict[str, str], bytes]] = []
+        super().__init__()
+
+    def answer(self, call: BaseHTTPRequestHandler) -> None:
+        self.calls.append((call.path, dict(call.headers), request_body(call)))
+        send(call, self.status, body=self.reply)
 
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    listener = Listener()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            listener.calls.append((self.path, dict(self.headers), body))
-            self.send_response(listener.status)
-            self.send_header("Content-Length", str(len(listener.answer)))
-            self.end_headers()
-            self.wfile.write(listener.answer)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    listener.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield listener
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with closing(Listener()) as listener:
+        yield listener
 
 
 def encoded(values: dict[str, Any]) -> str:
@@ -102,7 +86,7 @@ def test_complete_calls_with_json(wire: Wire, listener: Listener) -> None:
 def test_a_failed_callback_is_203_and_the_object_is_there(
     wire: Wire, listener: Listener, status: int, reply: bytes, message: str
 ) -> None:
-    listener.status, listener.answer = status, reply
+    listener.status, listener.reply = status, reply
     callback = encoded({"callbackUrl": listener.url, "callbackBody": "x"})
     upload_id = wire.initiate("key")
     parts = [(1, wire.part("key", upload_id, 1, b"x").headers["etag"])]

@@ -136,3 +136,12 @@ def test_the_operators_page_names_every_argument() -> None:
     assert "source" in arguments
     page = (REPOSITORY / "docs" / "operator.md").read_text(encoding="utf-8")
     assert [name for name in arguments if f"`{name}`" not in page] == []
+
+
+def test_the_readme_installs_what_there_is_and_checks_what_airflow_has() -> None:
+    """It installed a package that no index has, and its check failed for a connection in Airflow's database."""
+    lines = {line.strip() for line in (REPOSITORY / "README.md").read_text().splitlines()}
+    installs = {line.partition(" install ")[2] for line in lines if line.startswith("pip install ")}
+    assert installs
+    assert {one for one in installs if not one.strip("'").startswith((".", "dist/"))} == set()
+    assert any("airflow connections test " in line for line in lines)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.devserver import FaultKind, FaultRule
+from airflow_provider_oss_resume.exceptions import SourceError
 from tests.export.child import Try
 from tests.export.postgres import Postgres
 from tests.export.scene import BUCKET, Scene
@@ -97,6 +98,21 @@ def test_ten_million_rows_killed_three_times(scene: Scene, narrow: str, tmp_path
     assert (result["rows"], result["resumed"]) == (ROWS, True)
     assert sha256(scene, this.key) == sha256(scene, once.key)
     assert scene.uploads() == 0
+
+
+def test_a_query_that_fails_at_row_five_million_keeps_its_parts(scene: Scene, narrow: str) -> None:
+    scene.postgres.run("DROP TABLE IF EXISTS fate", "CREATE TABLE fate AS SELECT 5000000 AS at")
+    sql = f"SELECT id, a, 100 / (id - fate.at) AS q FROM {narrow}, fate"
+    settings: dict[str, Any] = {"order_by": ("id",), "part_size": 1 << 20}
+    with pytest.raises(SourceError, match="division by zero"):
+        scene.export(sql, **settings)
+    assert not scene.exists()
+    kept = scene.kept()
+    assert kept > 40
+    scene.postgres.run(f"UPDATE fate SET at = {ROWS + 1}")
+    result = scene.export(sql, **settings)
+    assert (result.rows, result.parts_reused) == (ROWS, kept)
+    assert result.rows_reused > 4_800_000
 
 
 @pytest.fixture(scope="module")

@@ -87,6 +87,63 @@ def test_values(connect: Connect) -> None:
         assert (len(rows), rows[0]) == (20_000, first)
 
 
+def rows(connect: Connect, query: Query, row_format: RowFormat) -> bytes:
+    found: list[bytes] = []
+    with closing(CursorRows(connect, query, row_format)) as source:
+        source.stream(found.append)
+    return b"".join(found)
+
+
+def test_values_that_python_does_not_have(connect: Connect) -> None:
+    sql = """SELECT CAST('838:59:59' AS TIME) AS a, CAST('-01:02:03.5' AS TIME(6)) AS b, CAST('00:00' AS TIME) AS c,
+      DATE '0000-00-00' AS d, CAST(-1 AS UNSIGNED) AS e, b'101' AS f, CAST(1.5 AS DECIMAL(65,30)) AS g"""
+    expected = b"838:59:59,-01:02:03.5,00:00:00,0000-00-00,18446744073709551615,\\x05,1." + b"5".ljust(30, b"0") + b"\n"
+    assert rows(connect, Query(sql), CSVFormat()) == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (r"SELECT 'it\'s; x' AS a", b"it's; x\n"),
+        (r'SELECT "say \"a; b\"" AS a', b'"say ""a; b"""\n'),
+        (r"SELECT 'a\\' AS a; -- x", b"a\\\n"),
+        ("# the first line\nSELECT 1 AS a # and; another", b"1\n"),
+        ("SELECT `a;b` FROM (SELECT 1 AS `a;b`) AS q", b"1\n"),
+        ("SELECT 1 AS a /*! , 2 AS b */", b"1,2\n"),
+    ],
+)
+def test_statements(connect: Connect, sql: str, expected: bytes) -> None:
+    assert rows(connect, Query(sql), CSVFormat()) == expected
+
+
+def test_options_of_json_lines(connect: Connect) -> None:
+    sql = "SELECT CAST(-1 AS UNSIGNED) AS u, CAST(5 AS SIGNED) AS i, 1.50 AS d, NULL AS n, TRUE AS t"
+    assert rows(connect, Query(sql), JSONLinesFormat()) == (
+        b'{"u":18446744073709551615,"i":5,"d":"1.50","n":null,"t":1}\n'
+    )
+    assert rows(connect, Query(sql), JSONLinesFormat("omit", "number", "string")) == (
+        b'{"u":"18446744073709551615","i":"5","d":1.50,"t":"1"}\n'
+    )
+
+
+def test_keys_of_unsigned_integers_and_dates(scene: Scene, connect: Connect) -> None:
+    sql = """SELECT CAST(18446744073709540000 + id DIV 100 AS UNSIGNED) AS k,
+      DATE_ADD(DATE '2024-01-01', INTERVAL id % 100 DAY) AS day, s FROM orders"""
+    order_by = "k", "day"
+
+    def export(**settings: Any) -> int:
+        source = CursorRows(connect, Query(sql, None, order_by), CSVFormat())
+        return scene.export(sql, order_by=order_by, source=source, part_size=102_400, **settings).parts_reused
+
+    with pytest.raises(UploadCancelled):
+        export(watch=scene.stop_after(2))
+    assert export() >= 2
+    resumed = scene.content()
+    export()
+    assert scene.content() == resumed
+    assert resumed.count(b"\n") == 20_001
+
+
 def test_a_retry_resumes(scene: Scene, connect: Connect) -> None:
     def source() -> CursorRows:
         return CursorRows(connect, Query(SQL, order_by=("id",)), CSVFormat())

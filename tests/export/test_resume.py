@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
+from itertools import count
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError, UploadCancelled
 from airflow_provider_oss_resume.export import Output, Query
+from airflow_provider_oss_resume.export.part_note import decode_note
 from airflow_provider_oss_resume.export.rows.row_source import RowSource
 from tests.export.expand import expanded
 from tests.export.scene import BUCKET, Scene
@@ -120,6 +124,35 @@ def test_a_result_that_became_empty_leaves_nothing_behind(scene: Scene) -> None:
     scene.postgres.run("TRUNCATE emptied")
     assert scene.export("SELECT * FROM emptied", if_empty="skip").objects == ()
     assert (scene.uploads(), scene.store.load(), scene.exists()) == (0, None, False)
+
+
+@pytest.mark.parametrize(
+    "output", [Output(), Output(compression="gzip"), Output(compression="zstd"), Output("jsonl"), Output("parquet")]
+)
+def test_no_rows_are_left_for_the_retry(scene: Scene, output: Output) -> None:
+    """The last part has no rows then, and in Parquet no row group."""
+    scene.postgres.run(
+        "DROP TABLE IF EXISTS shrunk",
+        "CREATE TABLE shrunk AS SELECT i AS id, md5(i::text) || repeat(md5((-i)::text), 5) AS v "
+        "FROM generate_series(1, 10000) AS i",
+    )
+    sql = "SELECT * FROM shrunk"
+    with pytest.raises(UploadCancelled):
+        scene.export(sql, output, ("id",), watch=scene.stop_after(3))
+    arrived = {part.number for part in scene.client.list_parts(BUCKET, scene.key, scene.checkpoint().upload_id)}
+    first_missing = next(number for number in count(1) if number not in arrived)
+    notes = {part.number: decode_note(part.note) for part in scene.checkpoint().parts}
+    (text,) = notes[first_missing - 1].last_key or ()
+    last = int(text)
+    scene.postgres.run(f"DELETE FROM shrunk WHERE id > {last}")
+    result = scene.export(sql, output, ("id",))
+    assert (result.rows, result.rows_reused) == (last, last)
+    resumed = scene.content()
+    if output.file_format == "parquet":
+        assert parquet.read_table(io.BytesIO(resumed))["id"].to_pylist() == list(range(1, last + 1))
+    else:
+        header = output.file_format == "csv"
+        assert expanded(resumed, output.compression).count(b"\n") == last + header
 
 
 def test_rows_with_equal_keys_are_not_cut_apart(scene: Scene, orders: str) -> None:

@@ -231,6 +231,16 @@ def test_settings_of_the_session_change_no_bytes(postgres: Postgres, path: str) 
 
 
 @pytest.mark.parametrize("path", ALL)
+def test_settings_that_keep_the_order_and_the_text_of_rows(postgres: Postgres, path: str) -> None:
+    names = (
+        *("synchronize_seqscans", "max_parallel_workers_per_gather", "transaction_read_only", "transaction_isolation"),
+        *("standard_conforming_strings", "lc_monetary", "extra_float_digits"),
+    )
+    found = rows(postgres, path, f"SELECT {', '.join(f'current_setting($${name}$$)' for name in names)}")
+    assert found == b"off,0,on,repeatable read,on,C,1\n"
+
+
+@pytest.mark.parametrize("path", ALL)
 def test_csv_options(postgres: Postgres, path: str) -> None:
     options = CSVFormat(delimiter=";", quote="'", null_value=r"\N")
     assert rows(postgres, path, "SELECT NULL, 'a;b', 'it''s', ''", options) == b"\\N;'a;b';'it''s';\n"

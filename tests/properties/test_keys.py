@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
@@ -56,6 +56,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=8).map("".join)))
+@example("0\rA")
 def test_every_refused_endpoint_gets_a_legal_one(text: str) -> None:
     try:
         parse_endpoint(text)

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
 )
 
 from airflow_provider_oss_resume.checkpoint import record as codec
-from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint, decode
+from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint, OwnerProcess, decode
 from airflow_provider_oss_resume.exceptions import CheckpointError, OSSResumeError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.crc64 import crc64
@@ -179,10 +179,11 @@ class Simulation(RuleBasedStateMachine):
         return result
 
     def _upload(self, process: Process, threads: int, verify: bool) -> UploadResult:
+        running = OwnerProcess("model", self.processes, "gone", f"nonce {self.processes}")
         uploader = Uploader(
             cast("OSSClient", ModelClient(self.bucket, process)),
             ProcessStore(self.store, process),
-            owner=Owner("d", "r", "t", -1, self.tries, "model", self.processes, "gone", f"nonce {self.processes}"),
+            owner=Owner("d", "r", "t", -1, self.tries, running),
             write_policy=WritePolicy(interval=0.0),
         )
         return uploader.upload(

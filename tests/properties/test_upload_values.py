@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.checkpoint import record as codec
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
 from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, RecordedPart, decode, encode
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess, decode, encode
 from airflow_provider_oss_resume.exceptions import CheckpointError
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
@@ -38,9 +39,8 @@ MD5S = st.text("0123456789ABCDEF", min_size=32, max_size=32)
 PLAIN = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
 TIMES = st.floats(allow_nan=False, allow_infinity=False)
 FINGERPRINTS = st.builds(Fingerprint, st.integers(0, 2**50), TEXTS, st.booleans())
-OWNERS = st.builds(
-    Owner, TEXTS, TEXTS, TEXTS, st.integers(-1, 9), st.integers(1, 99), TEXTS, st.integers(0), TEXTS, TEXTS
-)
+PROCESSES = st.builds(OwnerProcess, TEXTS, st.integers(0), TEXTS, TEXTS)
+OWNERS = st.builds(Owner, TEXTS, TEXTS, TEXTS, st.integers(-1, 9), st.integers(1, 99), PROCESSES)
 ETAGS = MD5S | PLAIN
 NOTED = {"length": st.integers(1, 5 * 1024**3), "raw_crc64": CRCS, "note": TEXTS}
 
@@ -183,17 +183,17 @@ def test_no_decision_keeps_what_does_not_fit(
     decision = decide(target, checkpoint, evidence, rehash=rehash)
     assert decision.reason
     assert decision.plan.size == target.plan.size
-    for part in decision.kept:
+    for part in decision.kept.parts:
         assert part.size == decision.plan.part(part.number).length
         assert 1 <= part.number <= decision.plan.count
-    assert decision.verified <= {part.number for part in decision.kept}
+    assert decision.kept.verified <= {part.number for part in decision.kept.parts}
     if decision.action is Action.CONTINUE:
         assert checkpoint is not None
         assert fits(target.plan.size, decision.plan.part_size)
         assert (checkpoint.bucket, checkpoint.key) == (target.bucket, target.key)
     else:
-        assert decision.kept == ()
-    if decision.verified:
+        assert decision.kept.parts == ()
+    if decision.kept.verified:
         assert checkpoint is not None
         assert checkpoint.fingerprint == target.fingerprint
         assert target.fingerprint.strong or not rehash
@@ -210,8 +210,8 @@ def test_no_adoption_keeps_what_does_not_fit(target: Target, parts: tuple[Part, 
         assert parts
         return
     assert fits(target.plan.size, decision.plan.part_size)
-    assert all(part.size == decision.plan.part(part.number).length for part in decision.kept)
-    assert bool(decision.kept) == bool(parts)
+    assert all(part.size == decision.plan.part(part.number).length for part in decision.kept.parts)
+    assert bool(decision.kept.parts) == bool(parts)
 
 
 @given(st.binary(max_size=5000), st.integers(1, 700), st.randoms(use_true_random=False))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -71,6 +71,8 @@ class TCPServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
+            # Else a short reply waits until the client has acknowledged what came before it, and a reset discards it.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._converse(connection)
         self._open.discard(connection)
 
@@ -111,7 +113,7 @@ def answering(*replies: bytes) -> Conversation:
 
 
 class Authority:
-    """A certificate authority of one test, and the certificate it gave to 127.0.0.1 and *.localhost."""
+    """A certificate authority of one test, and the certificate it gave to 127.0.0.1 and localhost."""
 
     def __init__(self, folder: Path) -> None:
         self.bundle = folder / "ca.pem"
@@ -141,22 +143,63 @@ class Authority:
             )
         )
 
-    def in_front_of(self, port: int) -> TCPServer:
-        """Return a server that speaks TLS and hands everything on to a local port."""
+    def server_context(self) -> ssl.SSLContext:
+        """Return a context for servers."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self._chain)
+        return context
 
-        def converse(connection: socket.socket) -> None:
-            with (
-                context.wrap_socket(connection, server_side=True) as outside,
-                socket.create_connection(("127.0.0.1", port)) as inside,
-            ):
+    def server(self, converse: Callable[[ssl.SSLSocket], None]) -> TCPServer:
+        """Return a server that holds its conversations over TLS."""
+        context = self.server_context()
+
+        def over_tls(connection: socket.socket) -> None:
+            with context.wrap_socket(connection, server_side=True) as wrapped:
+                converse(wrapped)
+
+        return TCPServer(over_tls)
+
+    def in_front_of(self, port: int) -> TCPServer:
+        """Return a server that speaks TLS and hands everything on to a local port."""
+
+        def converse(outside: ssl.SSLSocket) -> None:
+            with socket.create_connection(("127.0.0.1", port)) as inside:
                 back = threading.Thread(target=pump, args=(inside, outside), daemon=True)
                 back.start()
                 pump(outside, inside)
                 back.join(10)
 
-        return TCPServer(converse)
+        return self.server(converse)
+
+
+class TLSPeer:
+    """The server's side of a TLS connection, in memory: the test decides what arrives together."""
+
+    def __init__(self, plain: socket.socket, context: ssl.SSLContext) -> None:
+        self.plain = plain
+        self._arrived, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._arrived, self._to_send, server_side=True)
+
+    def call(self, step: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of OpenSSL; what it says is sent even if it fails."""
+        while True:
+            try:
+                return step(*arguments)
+            except ssl.SSLWantReadError:
+                pass
+            finally:
+                self.flush()
+            if not (received := self.plain.recv(65536)):
+                raise ConnectionError("the client went away")
+            self._arrived.write(received)
+
+    def write(self, data: bytes) -> None:
+        """Encrypt data that :meth:`flush` sends."""
+        self.tls.write(data)
+
+    def flush(self) -> None:
+        if self._to_send.pending:
+            self.plain.sendall(self._to_send.read())
 
 
 def pump(source: socket.socket, sink: socket.socket) -> None:

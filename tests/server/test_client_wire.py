@@ -265,6 +265,9 @@ class Stalled:
         self.reached = threading.Event()
         self.released = threading.Event()
 
+    def from_the_beginning(self, _connection: socket.socket) -> None:
+        self.released.wait(60)
+
     def before_the_body(self, connection: socket.socket) -> None:
         read_head(connection)
         self.reached.set()

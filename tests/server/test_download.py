@@ -167,6 +167,15 @@ def test_an_object_that_changes_while_it_is_read_is_read_anew(target: Target, ca
     assert "the object changed while it was downloaded, starting again" in caplog.text
 
 
+def test_an_object_that_is_deleted_while_it_is_read_leaves_nothing(target: Target) -> None:
+    target.put()
+    gone: dict[str, Any] = {"status": 404, "code": "NoSuchKey"}
+    target.server.plan(FaultRule(FaultKind.REPLY, "GetObject", key=target.key, skip=3, **gone))
+    with pytest.raises(NotFoundError, match="NoSuchKey"):
+        target.download()
+    assert list(target.path.parent.iterdir()) == []
+
+
 def test_an_object_that_changes_all_the_time_is_given_up(target: Target) -> None:
     target.put()
     target.server.plan(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_oss_resume.devserver import DevServer, FaultKind
-from airflow_provider_oss_resume.exceptions import SourceChangedError
+from airflow_provider_oss_resume.exceptions import SourceChangedError, SourceError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
 from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER, RSAMasterKey
@@ -176,6 +178,26 @@ def test_an_edit_at_another_size_gets_another_key(encrypted: Scene, wire: Record
 
 def test_an_unchanged_source_resumes_with_its_key(encrypted: Scene, wire: Recorder, master: RSAMasterKey) -> None:
     encrypted.stop_after(3)
+    result = encrypted.upload()
+    assert (result.parts_reused, result.parts_sent, len(wire.keys())) == (3, PARTS - 3, 1)
+    assert_stored(encrypted, master)
+
+
+def test_a_read_that_failed_once_costs_no_part(
+    encrypted: Scene, wire: Recorder, master: RSAMasterKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The source counted as changed, so all parts were sent again under another key."""
+    read = os.preadv
+
+    def fail_in_part_4(descriptor: int, buffers: Any, offset: int) -> int:
+        if offset == 3 * PART:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", fail_in_part_4)
+    with pytest.raises(SourceError, match="Input/output error"):
+        encrypted.upload()
+    monkeypatch.undo()
     result = encrypted.upload()
     assert (result.parts_reused, result.parts_sent, len(wire.keys())) == (3, PARTS - 3, 1)
     assert_stored(encrypted, master)

@@ -61,11 +61,12 @@ def test_shards_make_one_encrypted_object(encrypted: Scene, wire: Recorder, mast
 
 def test_the_plan_has_the_data_key_only_wrapped(scene: Scene, master: RSAMasterKey) -> None:
     plan = planned(scene, master_key=master)
-    upload = plan.destination
+    wrapped = plan.destination.wrapped
+    assert wrapped is not None
     [started] = scene.requests("InitiateMultipartUpload")
-    assert started.headers[f"{HEADER}key"] == upload.wrapped_key
-    for wrapped in (upload.wrapped_key, upload.wrapped_start):
-        secret = master.unwrap(base64.b64decode(wrapped))
+    assert started.headers[f"{HEADER}key"] == wrapped.key
+    for text in (wrapped.key, wrapped.start):
+        secret = master.unwrap(base64.b64decode(text))
         assert not {secret.hex(), base64.b64encode(secret).decode()} & set(str(plan.as_dict()).split("'"))
 
 

@@ -24,8 +24,10 @@ from airflow_provider_oss_resume.exceptions import (
     SpoolError,
     UploadCancelled,
 )
+from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.remote_sources.http import HTTPSource
+from airflow_provider_oss_resume.sources import layout
 from airflow_provider_oss_resume.sources.byte_stream import OpenIterator
 from airflow_provider_oss_resume.sources.spool import FileSpool, SpoolLimits, fill
 from airflow_provider_oss_resume.upload import Cancel, IfExists, ObjectOptions, UploadRequest, UploadResult
@@ -126,6 +128,44 @@ def test_a_stream_that_fits_one_part_is_one_request(scene: Scene) -> None:
 def test_a_stream_that_ends_between_two_parts(scene: Scene, size: int) -> None:
     result = send(scene, blocks(content(size)))
     assert_done(scene, result, content(size))
+
+
+@pytest.fixture
+def few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let OSS have limits that a test reaches: six parts, of four times the smallest size."""
+    monkeypatch.setattr(limits, "MAX_PARTS", 6)
+    monkeypatch.setattr(limits, "MAX_PART_SIZE", 4 * PART)
+    monkeypatch.setattr(layout, "_SMALLEST_AUTO", PART)
+
+
+@pytest.mark.usefixtures("few_parts")
+def test_a_stream_that_needs_larger_parts_gets_them_in_the_next_try(scene: Scene) -> None:
+    data = content(19 * PART + 7)
+    with pytest.raises(SourceError, match="the next try sends it again in parts of 5 GiB") as raised:
+        send(scene, blocks(data), part_size=None)
+    assert not raised.value.permanent
+    scene.fail("UploadPart", 403, "AccessDenied", skip=2)
+    with pytest.raises(AccessDeniedError):
+        send(scene, blocks(data), part_size=None)
+    scene.server.clear_faults()
+    result = send(scene, blocks(data), part_size=None)
+    assert_done(scene, result, data)
+    assert (result.parts, result.parts_reused) == (5, 2)
+
+
+@pytest.mark.usefixtures("few_parts")
+@pytest.mark.parametrize("size", [6 * PART, 6 * PART - 1])
+def test_a_stream_that_just_fits_is_sent_at_once(scene: Scene, size: int) -> None:
+    assert_done(scene, send(scene, blocks(content(size)), part_size=None), content(size))
+
+
+@pytest.mark.usefixtures("few_parts")
+def test_a_stream_that_no_object_holds_is_refused(scene: Scene) -> None:
+    data = content(24 * PART + 1)
+    with pytest.raises(SourceError):
+        send(scene, blocks(data), part_size=None)
+    with pytest.raises(ConfigurationError, match="has 6 parts already"):
+        send(scene, blocks(data), part_size=None)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -232,7 +232,7 @@ def test_a_named_upload_in_order_that_holds_other_bytes_is_refused_and_left(
     scene.client.upload_part(BUCKET, scene.key, named, 1, content(PART, seed=1))
     one = scene if keeps else with_store(scene, None)
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match=rf"'{named}'.* is sequential and .*part 1.*leave upload_id out"):
+        with pytest.raises(ConfigurationError, match=rf"'{named}'.* is sequential, and .*part 1.*leave upload_id out"):
             one.upload(upload_id=named, sequential=in_order, max_concurrency=4)
         assert scene.uploads_left() == [named]
     result = one.upload(max_concurrency=4)

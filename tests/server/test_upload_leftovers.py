@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.checkpoint.ownership import this_process
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, encode
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess, encode
 from airflow_provider_oss_resume.exceptions import AccessDeniedError, CheckpointError, NotFoundError
 from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey
 from airflow_provider_oss_resume.oss.models import Part
@@ -182,7 +182,7 @@ class Others:
 def other_task() -> Iterator[Owner]:
     """A living process that runs another task."""
     with subprocess.Popen(["sleep", "60"]) as process:
-        yield this_process(Owner(dag_id="nightly", run_id="r", task_id="other", pid=process.pid))
+        yield this_process(Owner(dag_id="nightly", run_id="r", task_id="other", process=OwnerProcess(pid=process.pid)))
         process.kill()
 
 
@@ -219,7 +219,7 @@ def test_a_task_that_ends_meanwhile_is_waited_for(
 @pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
 def test_a_task_that_died_is_not_waited_for(scene: Scene, named: bool) -> None:
     with subprocess.Popen(["sleep", "60"]) as process:
-        dead = this_process(Owner(task_id="other", pid=process.pid))
+        dead = this_process(Owner(task_id="other", process=OwnerProcess(pid=process.pid)))
         process.kill()
     left = leave(scene, HELD)
     others = others_of(scene, left, dead, 1000)
@@ -231,7 +231,7 @@ def test_a_task_that_died_is_not_waited_for(scene: Scene, named: bool) -> None:
 
 def test_this_process_is_no_other_task(scene: Scene) -> None:
     left = leave(scene, HELD)
-    others = others_of(scene, left, this_process(Owner(task_id="other", pid=os.getpid())), 1000)
+    others = others_of(scene, left, this_process(Owner(task_id="other", process=OwnerProcess(pid=os.getpid()))), 1000)
     scene.assert_done(scene.uploader(others=others).upload(scene.request()))
 
 

@@ -75,7 +75,7 @@ def assert_left_in_order(scene: Scene, upload_id: str) -> None:
     """Check that a failed try says so and leaves the upload to the next one."""
     assert scene.progress[-1].phase is Phase.STOPPED
     assert scene.checkpoint.upload_id == upload_id
-    assert scene.checkpoint.owner.process_start == ""
+    assert scene.checkpoint.owner.process.process_start == ""
 
 
 def test_a_finding_after_the_last_other_way_ends_the_try_in_order(

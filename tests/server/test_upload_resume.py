@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.checkpoint.ownership import this_process
-from airflow_provider_oss_resume.checkpoint.record import RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import OwnerProcess
 from airflow_provider_oss_resume.devserver import FaultKind
 from airflow_provider_oss_resume.exceptions import (
     AccessDeniedError,
@@ -26,6 +27,7 @@ from airflow_provider_oss_resume.upload.resume import find_upload
 from tests.server.conftest import ClientFactory
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, Scene, content
 
+ELSEWHERE = OwnerProcess("elsewhere", 7, "123", "theirs")
 REHASHED = {"verify_resume": True}
 TRUSTED = {"verify_resume": False}
 
@@ -407,7 +409,7 @@ def test_an_older_try_stops_once_a_newer_one_owns_the_upload(scene: Scene) -> No
 def test_a_checkpoint_of_a_run_that_was_made_anew_is_gone_on_with(scene: Scene) -> None:
     """Its tries count from 1 again; one of them that died on another machine stands in the checkpoint for ever."""
     scene.stop_after(5)
-    scene.forge(owner=Owner(try_number=3, host="elsewhere", pid=7, process_start="123", nonce="theirs"))
+    scene.forge(owner=Owner(try_number=3, process=ELSEWHERE))
     scene.assert_done(scene.upload())
     assert scene.sent() == [6, 7, 8]
 
@@ -415,7 +417,7 @@ def test_a_checkpoint_of_a_run_that_was_made_anew_is_gone_on_with(scene: Scene) 
 def test_a_newer_try_elsewhere_that_lives_has_the_last_word(scene: Scene) -> None:
     """An older one could not know at its start, and reads it before it completes."""
     scene.stop_after(5)
-    theirs = Owner(try_number=3, host="elsewhere", pid=7, process_start="123", nonce="theirs")
+    theirs = Owner(try_number=3, process=ELSEWHERE)
     scene.forge(owner=theirs)
 
     def newer_try_sends() -> None:
@@ -446,7 +448,7 @@ def test_a_zombie_notices_the_newer_try_and_does_not_complete(scene: Scene) -> N
 def test_another_process_that_runs_this_very_try_is_waited_for(scene: Scene) -> None:
     scene.stop_after(5)
     with subprocess.Popen(["sleep", "60"]) as other:
-        scene.forge(owner=this_process(Owner(pid=other.pid)))
+        scene.forge(owner=this_process(Owner(process=OwnerProcess(pid=other.pid))))
         ticks = []
 
         def watch() -> None:
@@ -465,7 +467,7 @@ def test_another_process_that_runs_this_very_try_and_does_not_end_is_left_alone(
 ) -> None:
     monkeypatch.setattr(find_upload, "OWNER_PATIENCE", 0.2)
     scene.stop_after(5)
-    scene.forge(owner=this_process(Owner(pid=os.getppid())))
+    scene.forge(owner=this_process(Owner(process=OwnerProcess(pid=os.getppid()))))
     with pytest.raises(CheckpointError, match="still runs this upload"):
         scene.upload()
     assert scene.sent() == []

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, PlanError
+from airflow_provider_oss_resume.oss.client_encryption.encryption import WrappedKey
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.shards import sealed
-from airflow_provider_oss_resume.shards.plan import Plan, PlannedUpload, ShardResult
-from airflow_provider_oss_resume.shards.sharding import PartSpan, Sharding, sharing, split_parts
+from airflow_provider_oss_resume.shards.plan import Plan, PlannedUpload, PlanOrigin, ShardContent, ShardResult
+from airflow_provider_oss_resume.shards.sharding import PartSpan, ShardCounts, Sharding, sharing, split_parts
 from airflow_provider_oss_resume.sources.source import Fingerprint, same_content
+from airflow_provider_oss_resume.transfer.counts import TransferCounts
 
-UPLOAD = PlannedUpload("examplebucket", "a.bin", "0004B9", 100 * 1024)
-PLAN = Plan("p1", UPLOAD, Fingerprint(1000 * 1024, "7:8:9"), "digest", 3, 2, "worker-1")
+UPLOAD = PlannedUpload("examplebucket", "a.bin", "0004B9", 100 * 1024, "digest", WrappedKey("key", "start", "rsa"))
+PLAN = Plan(PlanOrigin("p1", "worker-1"), UPLOAD, Fingerprint(1000 * 1024, "7:8:9"), ShardCounts(3, 2), "ETAG")
 
 
 @given(count=st.integers(1, 10_000), shards=st.integers(1, 1024))
@@ -38,7 +40,7 @@ def test_spans_cover_all_parts_and_differ_by_one_part_at_most(count: int, shards
     ],
 )
 def test_shards_are_as_many_as_allowed(sharding: Sharding, units: int, count: int, running: int) -> None:
-    assert (sharding.count(units), sharding.running(count)) == (count, running)
+    assert sharding.counts(units) == ShardCounts(count, running)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_a_plan_by_hand_is_refused() -> None:
     with pytest.raises(PlanError, match="cannot be written by hand"):
         Plan.from_dict({"upload_id": "1"})
     with pytest.raises(PlanError, match="cannot be written by hand"):
-        Plan.from_dict({**PLAN.as_dict(), "count": 1})
+        Plan.from_dict({**PLAN.as_dict(), "shards": {"planned": 1, "running": 1}})
     with pytest.raises(PlanError, match="cannot be written by hand"):
         Plan.from_dict("a plan")
 
@@ -89,7 +91,8 @@ def test_a_shard_that_the_plan_does_not_have(shard: int) -> None:
 
 
 def test_a_result_survives_json() -> None:
-    result = ShardResult("p1", 0, PartSpan(1, 2), 7, 2**63 + 1, parts=(Part(1, 7, "ABC", 2**63),))
+    content = ShardContent(PartSpan(1, 2), 7, 2**63 + 1, (Part(1, 7, "ABC", 2**63),))
+    result = ShardResult("p1", 0, content, TransferCounts(1, 2, 3, 4, 5), 1.5)
     assert ShardResult.from_dict(json.loads(json.dumps(result.as_dict()))) == result
     with pytest.raises(PlanError, match="cannot be read"):
         ShardResult.from_dict({"shard": 1})

@@ -28,6 +28,7 @@ def read_columns(part: RawPart, types: Mapping[str, pa.DataType]) -> pa.Table:
     """
     from pyarrow import csv
 
+    # One block for all: a row that does not fit into a block is an error of pyarrow.
     table = csv.read_csv(*_options(part, types, len(part.data) + 1))
     _require_all(part, table.num_rows)
     return table
@@ -60,7 +61,9 @@ def _options(
 
     return (
         pa.BufferReader(pa.py_buffer(part.data)),
+        # Without threads: several parts are read at the same time already.
         csv.ReadOptions(use_threads=False, block_size=block_size, column_names=list(types)),
+        # An empty line is a row whose only column is NULL.
         csv.ParseOptions(
             delimiter=COLUMNS.delimiter, quote_char=COLUMNS.quote, newlines_in_values=True, ignore_empty_lines=False
         ),

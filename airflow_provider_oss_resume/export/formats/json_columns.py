@@ -35,6 +35,7 @@ SENT_AS_TEXT = _INTEGERS | _FLOATS | _QUOTED | _TIMES | _TEXTS | {"boolean"}
 _SPECIAL = '["\\\\\x00-\x1f]'
 _CONTROL = "[\x00-\x1f]"
 _FREQUENT = {text: json.dumps(text)[1:-1] for text in '\\"\n\r\t'}  # the backslash first
+# From 1: PostgreSQL has no text with a zero byte.
 _RARE = {text: json.dumps(text)[1:-1] for text in map(chr, range(1, 32)) if text not in _FREQUENT}
 
 
@@ -108,6 +109,7 @@ def _name(column: Column) -> str:
 def _bytes_of(lines: pa.Array) -> memoryview:
     import pyarrow.compute as pc
 
+    # Buffer 2 has the bytes of all strings, one after another, and may have unused ones at its end.
     size = pc.sum(pc.binary_length(lines)).as_py()
     return memoryview(lines.buffers()[2])[:size]
 
@@ -161,6 +163,7 @@ def _finite_or_quoted(values: pa.Array) -> pa.Array:
     """Return numbers, with quotes around NaN and the infinities, which JSON does not have."""
     import pyarrow.compute as pc
 
+    # NaN ends in N, the infinities end in y, and numbers end in a digit.
     odd = pc.match_substring_regex(values, "[Ny]$")
     if not pc.any(odd).as_py():
         return values

@@ -14,6 +14,7 @@ from airflow_provider_oss_resume.oss.limits import MIN_PART_SIZE
 
 COMPRESSIONS = (None, "gzip", "zstd")
 _GZIP_LEVEL, _ZSTD_LEVEL = 6, 3
+# RFC 8878 section 3.1.2: decoders skip such a frame.
 _SKIPPABLE_FRAME = 0x184D2A50
 _STORED = MIN_PART_SIZE + 1024
 

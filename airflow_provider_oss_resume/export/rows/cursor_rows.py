@@ -6,18 +6,19 @@ import contextlib
 import datetime as dt
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
-from airflow_provider_oss_resume.exceptions import ConfigurationError, OSSResumeError, SourceError
+from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError
 from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSONLinesFormat, RowFormat
-from airflow_provider_oss_resume.export.rows.dialects import Connect, Database
+from airflow_provider_oss_resume.export.rows.dialects import FETCH, Connect, Database
+from airflow_provider_oss_resume.export.rows.driver_errors import driver_errors
 from airflow_provider_oss_resume.export.rows.json_lines_sql import around_for_lines
 from airflow_provider_oss_resume.export.rows.postgres_session import (
     Session,
-    query_error,
     settings_for,
     unfit_parameters,
 )
@@ -32,8 +33,7 @@ Result = TypeVar("Result")
 
 _PYTHON_TYPES = {"smallint": "int", "integer": "int", "bigint": "int", "date": "date"}
 
-FETCH = 5000
-"""Rows fetched at a time."""
+_RENAMED = re.compile(r":\d+$")
 
 
 class CursorRows:
@@ -57,7 +57,7 @@ class CursorRows:
 
     @cached_property
     def _sql(self) -> str:
-        return require_query(self._query.sql)
+        return require_query(self._query.sql, is_mysql=self._dialect.name == "mysql")
 
     @cached_property
     def _columns(self) -> tuple[Column, ...]:
@@ -65,12 +65,16 @@ class CursorRows:
             return self._of_session(self._session.columns)
         with self._executed(self._around("SELECT * FROM", "WHERE 1 = 0")) as cursor:
             types = self._database.column_types(cursor)
+            names = _names_of(cursor)
             cursor.fetchall()
-            return tuple(Column(str(one[0]), kind) for one, kind in zip(cursor.description or (), types, strict=True))
+        if self._dialect.renames and any(_RENAMED.search(name) for name in names):
+            with self._executed(self._around("")) as cursor:  # costs its first row, hence only here
+                names = _names_of(cursor)
+        return tuple(map(Column, names, types))
 
     def _of_session(self, ask: Callable[[str], Result]) -> Result:
         """Return what the session of PostgreSQL answers about the query."""
-        with _driver_errors():
+        with driver_errors():
             self._begin()
             return ask(self._session.merge(self._sql, self._query.parameters) if self._session else self._sql)
 
@@ -106,7 +110,16 @@ class CursorRows:
             types = {column.name: column.type for column in self._columns}
             return [_PYTHON_TYPES.get(types[name], types[name]) for name in self._query.order_by]
         names = self._key_names(self._query.parameters)
-        return [type(self._one(self._around(f"SELECT min({name}) FROM"))).__name__ for name in names]
+        kind_of = self._sqlite_type if self._dialect.name == "sqlite" else self._type_of_least
+        return list(map(kind_of, names))
+
+    def _sqlite_type(self, name: str) -> str:
+        """Return the type of a column's values that are not all integers: each has a type of its own."""
+        others = self._around(f"SELECT max(typeof({name})) FROM", f"WHERE typeof({name}) <> 'integer'")
+        return self._one(others) or "int"
+
+    def _type_of_least(self, name: str) -> str:
+        return type(self._one(self._around(f"SELECT min({name}) FROM"))).__name__
 
     def _key_names(self, parameters: Any) -> list[str]:
         """Return the key's columns as identifiers, for a query with these parameters."""
@@ -192,8 +205,10 @@ class CursorRows:
     def _value(self, kind: str, text: str) -> object:
         if kind != "date":
             return int(text)
-        # PostgreSQL takes the text of a date, also of one that Python does not have.
-        return text if self._session is not None else dt.date.fromisoformat(text)
+        try:
+            return dt.date.fromisoformat(text)
+        except ValueError:  # one that Python does not have: before Christ, or without a day
+            return text
 
     def _one(self, query: tuple[str, Any]) -> Any:
         with self._executed(query) as cursor:
@@ -207,7 +222,7 @@ class CursorRows:
         :param as_text: see :meth:`.Database.cursor`.
         """
         sql, parameters = query
-        with self._limited(), _driver_errors():
+        with self._limited(), driver_errors():
             self._begin()
             with contextlib.closing(self._database.cursor(as_text)) as cursor:
                 try:
@@ -229,6 +244,7 @@ class CursorRows:
             self.cancel()
 
         timer = threading.Timer(seconds, expire)
+        # A try that ends while a driver hangs must not wait for the timeout.
         timer.daemon = True
         timer.start()
         try:
@@ -261,6 +277,10 @@ class CursorRows:
         self._database.close()
 
 
+def _names_of(cursor: Any) -> list[str]:
+    return [str(one[0]) for one in cursor.description or ()]
+
+
 def _fetched(cursor: Any) -> Sequence[Sequence[object]]:
     try:
         rows: Sequence[Sequence[object]] = cursor.fetchmany(FETCH)
@@ -285,33 +305,3 @@ def _beyond(names: Sequence[str], operator: str, marks: Iterator[str]) -> str:
     if operator == "<":
         alternatives.append(" AND ".join(f"{name} = {next(marks)}" for name in names))
     return "(" + " OR ".join(alternatives) + ")"
-
-
-@contextlib.contextmanager
-def _driver_errors() -> Iterator[None]:
-    """Raise errors of the driver as ours."""
-    try:
-        yield
-    except OSSResumeError:
-        raise
-    except UnicodeDecodeError as error:
-        raise SourceError(f"the result holds text that is not valid UTF-8; convert it in the query: {error}") from error
-    except Exception as error:
-        if not _is_of_driver(error):
-            raise
-        raise _query_error(error) from error
-
-
-def _is_of_driver(error: Exception) -> bool:
-    """Return whether an error is of DB-API's tree, whatever the driver calls its module."""
-    return any(kind.__name__ in ("Error", "DatabaseError", "InterfaceError") for kind in type(error).__mro__)
-
-
-def _query_error(error: Exception) -> OSSResumeError:
-    if getattr(error, "sqlstate", None) or getattr(error, "pgcode", None):
-        return query_error(error)
-    text = " ".join(str(error).split()) or type(error).__name__
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"ProgrammingError", "NotSupportedError"}:
-        return ConfigurationError(f"the database refuses the query: {text}")
-    return SourceError(f"the query failed: {text}")

@@ -16,6 +16,12 @@ log = logging.getLogger(__name__)
 
 Connect = Callable[[], Any]
 
+_NAMED_MARKS = {"pyformat": "%({})s", "qmark": "${}"}
+"""SQLite and DuckDB have question marks and names too: SQLite takes :name and $name, DuckDB only $name."""
+
+FETCH = 5000
+"""Rows fetched at a time."""
+
 NET_WRITE_TIMEOUT = 3600
 """Seconds that MySQL waits until the client reads more rows. The default of 60 is too short for an upload that
 backs off."""
@@ -30,6 +36,7 @@ class Dialect:
     :param paramstyle: of the driver, as DB-API defines it.
     :param streams: ``False`` where the driver may hold the whole result in memory.
     :param settings: statements before the query; one that the server does not know is skipped.
+    :param renames: the second column ``a`` of a query inside another one gets the name ``a:1``.
     :param limits_time: the server ends a query that runs too long; elsewhere the query is cancelled from here.
     """
 
@@ -38,6 +45,7 @@ class Dialect:
     paramstyle: str = "format"
     streams: bool = True
     settings: tuple[str, ...] = ()
+    renames: bool = False
     limits_time: bool = False
 
     def identifier(self, name: str) -> str:
@@ -51,7 +59,7 @@ class Dialect:
         """
         if isinstance(parameters, Mapping):
             names = [f"oss_resume_{index}" for index in range(len(values))]
-            style = "%({})s" if self.paramstyle == "pyformat" else ":{}"
+            style = _NAMED_MARKS.get(self.paramstyle, ":{}")
             return [style.format(name) for name in names], sql, {**parameters, **dict(zip(names, values, strict=True))}
         given = list(parameters or ())
         escaped = sql.replace("%", "%%") if values and not given and "format" in self.paramstyle else sql
@@ -108,7 +116,7 @@ class Database:
         else:
             cursor = self.connection.cursor()
         with contextlib.suppress(AttributeError):
-            cursor.arraysize = cursor.itersize = 5000
+            cursor.arraysize = FETCH  # what oracledb fetches a round trip, whatever fetchmany() asks for
         return cursor
 
     def column_types(self, cursor: Any) -> list[str]:
@@ -147,7 +155,7 @@ _POSTGRES = frozenset({"psycopg", "psycopg2"})
 def _dialect(module: str, timeout: float | None) -> Dialect:
     milliseconds = round((timeout or 0) * 1000)
     if module == "sqlite3":
-        return Dialect("sqlite", paramstyle="qmark")
+        return Dialect("sqlite", paramstyle="qmark", renames=True)
     if module in _MYSQL:
         limit: tuple[str, ...] = (
             f"SET SESSION max_execution_time = {milliseconds}",
@@ -165,6 +173,7 @@ def _dialect(module: str, timeout: float | None) -> Dialect:
     return Dialect(module, paramstyle=style, streams=module in {"pymssql", "pyodbc", "trino"})
 
 
+# The rows are read on another thread, and a connection of sqlite3 belongs to the thread that opened it.
 def _for_other_threads(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Return a read-only connection to the same file that other threads may use."""
     (_, _, path), *_ = connection.execute("PRAGMA database_list").fetchall()

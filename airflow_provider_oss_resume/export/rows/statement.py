@@ -6,7 +6,7 @@ import re
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 
-_TOKEN = re.compile(
+_STANDARD = re.compile(
     r"""
       (?P<space>\s+|--[^\n]*(?:\n|\Z)|/\*)
     | (?P<quoted>[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | `[^`]*`
@@ -17,23 +17,36 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_MYSQL = re.compile(
+    r"""
+      (?P<space>\s+|(?:--(?=\s|\Z)|\#)[^\n]*(?:\n|\Z)|/\*)
+    | (?P<quoted>'(?:[^'\\]|''|\\.)*' | "(?:[^"\\]|""|\\.)*" | `[^`]*`)
+    | (?P<end>;)
+    | (?P<word>[^\W\d][\w$]*)
+    | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+"""A backslash escapes in strings, # begins a comment, and so does -- only before a space."""
 _BYTE_ORDER_MARK = "\ufeff"
 """Some editors put it in front of a file."""
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _QUERIES = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 
 
-def require_query(sql: str) -> str:
+def require_query(sql: str, *, is_mysql: bool = False) -> str:
     """Return one query without the semicolon that ends it.
 
     :param sql: may end in ``;`` and in comments. A line end follows a closing comment, so that the query
         can be put into parentheses.
+    :param is_mysql: it is of MySQL or MariaDB, which write strings and comments in ways of their own.
     :raises ConfigurationError: the text is empty, holds two statements, or is not a query.
     """
     sql = sql.removeprefix(_BYTE_ORDER_MARK)
+    tokens = _MYSQL if is_mysql else _STANDARD
     first, end, position = "", None, 0
     while position < len(sql):
-        kind, text, position = _next_token(sql, position)
+        kind, text, position = _next_token(tokens, sql, position)
         if kind == "space":
             continue
         if kind == "end":
@@ -51,8 +64,8 @@ def require_query(sql: str) -> str:
     return sql[:end].strip()
 
 
-def _next_token(sql: str, position: int) -> tuple[str, str, int]:
-    found = _TOKEN.match(sql, position)
+def _next_token(tokens: re.Pattern[str], sql: str, position: int) -> tuple[str, str, int]:
+    found = tokens.match(sql, position)
     if found is None:  # pragma: no cover - the last alternative takes any character
         raise ConfigurationError(f"sql cannot be read at character {position}")
     end = _comment_end(sql, found.end()) if found[0] == "/*" else found.end()

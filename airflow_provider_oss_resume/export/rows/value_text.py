@@ -82,7 +82,7 @@ def _other_text(value: object) -> str:
     if isinstance(value, dt.datetime):
         return _datetime_text(value)
     if isinstance(value, dt.timedelta):
-        return str(value)
+        return _timedelta_text(value)
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     if isinstance(value, (dict, list, tuple)):
@@ -112,6 +112,14 @@ def _datetime_text(value: dt.datetime) -> str:
     if "." in text:
         text = text.rstrip("0")
     return text if value.tzinfo is None else f"{text}+00"
+
+
+def _timedelta_text(value: dt.timedelta) -> str:
+    """Return hours, minutes and seconds, as MySQL writes a TIME: it may be negative, and longer than a day."""
+    sign = "-" if value < dt.timedelta(0) else ""
+    seconds, fraction = divmod(abs(value) // dt.timedelta(microseconds=1), 1_000_000)
+    text = f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{text}.{fraction:06d}".rstrip("0") if fraction else text
 
 
 def _aware(value: dt.datetime) -> dt.datetime:

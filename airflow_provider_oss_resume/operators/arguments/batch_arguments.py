@@ -47,6 +47,7 @@ def batch_request(
         bucket=bucket,
         keys=keys,
         request_for=request_for,
+        # Each encryption has a new key, so the CRC-64 of the object does not tell whether the file is the same.
         if_exists=if_exists_of(task, IfExists.OVERWRITE if master_key else IfExists.SKIP_SAME),
         limits=BatchLimits(options["max_concurrency"], options["multipart_threshold"], options["bandwidth_limit"]),
         output=BatchOutput(
@@ -76,15 +77,17 @@ def if_empty_of(task: Any) -> str:
     return value
 
 
-def unused_by_one_file(task: ResumableUploadOperator) -> list[str]:
-    """Return the arguments for many files that a task with one file has: it writes no manifest, and no ``_SUCCESS``."""
+def warn_of_unused(task: ResumableUploadOperator) -> None:
+    """Log the arguments for many files that a task with one file has: it writes no manifest, and no ``_SUCCESS``."""
     given = {
         "include": patterns("include", task.include),
         "exclude": patterns("exclude", task.exclude),
         "manifest_key": text("manifest_key", task.manifest_key),
         "success_object": truth("success_object", task.success_object),
     }
-    return [name for name, value in given.items() if value]
+    unused = [name for name, value in given.items() if value]
+    if unused:
+        task.log.warning("source is one file, and these are for many files: %s; they are not used", ", ".join(unused))
 
 
 def patterns(name: str, value: object) -> list[str]:
@@ -96,7 +99,7 @@ def patterns(name: str, value: object) -> list[str]:
 
 
 def _selection(task: ResumableUploadOperator) -> Selection:
-    from airflow_provider_oss_resume.remote_sources.choose import selection_of
+    from airflow_provider_oss_resume.remote_sources.choose_source import selection_of
     from airflow_provider_oss_resume.sources.selection import NamePatterns
 
     source: Any = task.source

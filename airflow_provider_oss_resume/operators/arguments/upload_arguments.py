@@ -64,7 +64,7 @@ def _is_stream(source: object) -> bool:
 
 
 def _source(source: str, task: ResumableUploadOperator) -> str | Source:
-    from airflow_provider_oss_resume.remote_sources.choose import source_of
+    from airflow_provider_oss_resume.remote_sources.choose_source import source_of
 
     return _oss_source(source, task) if _is_object(source) else source_of(source, _source_conn_id(task))
 
@@ -147,8 +147,12 @@ def read_destination(task: ResumableUploadOperator, default_bucket: str | None) 
     from airflow_provider_oss_resume.oss.addressing import require_bucket_name
     from airflow_provider_oss_resume.upload.destination_key import resolve_prefix
 
-    bucket_name = text("bucket_name", task.bucket_name)
-    bucket, prefix = resolve_prefix(text("key", task.key) or "", bucket_name, default_bucket)
+    given, bucket_name = text("key", task.key) or "", text("bucket_name", task.bucket_name)
+    if not given.strip():  # a template that found nothing would spread the files over the root of the bucket
+        raise ConfigurationError(
+            "no key: write the prefix of the objects, such as 'exports/', or 'oss://bucket/' for the root of a bucket"
+        )
+    bucket, prefix = resolve_prefix(given, bucket_name, default_bucket)
     require_bucket_name(bucket)
     return bucket, prefix
 

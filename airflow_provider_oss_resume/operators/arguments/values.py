@@ -22,7 +22,7 @@ _NOT_GIVEN = ("", "None")
 _BOOLEANS = {"true": True, "false": False}
 _SIZE = re.compile(r"\s*(\d+)\s*(?:([KMG])(?:i?B)?)?\s*", re.IGNORECASE)
 _LIST_AS_TEXT = re.compile(r"""\s*(\[\s*\]|[\[(]\s*(['"]).*\2\s*,?\s*[\])])\s*""", re.DOTALL)
-"""What a template makes of a list of strings. As a key it would be deleted or waited for in vain."""
+"""The text that a template makes of a list of strings. No object has it as its key."""
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 
 

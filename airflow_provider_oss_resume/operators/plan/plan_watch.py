@@ -64,11 +64,16 @@ class PlanWatch:
         if answer.exception() is not None:
             log.debug("the plan cannot be read: %s", answer.exception())
             return
-        found = answer.result()
-        now = found.get("plan_id", "") if isinstance(found, dict) else ""
+        now = _plan_id(answer.result())
         if now != self._plan_id:
             what = f"replaced by {now}" if now else "withdrawn: its task runs again"
             raise PlanReplacedError(
                 f"plan {self._plan_id} was {what}; this shard stops, and the shards of the newer plan send what is "
                 "missing"
             )
+
+
+def _plan_id(plan: object) -> str:
+    """Return the id of the plan in an XCom; empty if there is none."""
+    origin = plan.get("origin") if isinstance(plan, dict) else None
+    return str(origin.get("plan_id", "")) if isinstance(origin, dict) else ""

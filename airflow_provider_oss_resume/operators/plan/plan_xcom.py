@@ -54,8 +54,8 @@ def require_entry(plan: Plan | BatchPlan, entry: object) -> int:
         raise PlanError(f"shard is {entry!r:.80}: it is not an entry of the plan task's result; clear the plan task")
     if entry["plan_id"] != plan.plan_id:
         raise PlanReplacedError(
-            f"plan {entry['plan_id']} was replaced by {plan.plan_id}: this shard stops; the shards of the newer plan "
-            "send what is missing"
+            f"plan {entry['plan_id']} was replaced by {plan.plan_id}: this shard stops; the shards of the newer "
+            "plan send what is missing"
         )
     index = entry.get("shard")
     if dict(entry) not in entries(plan):
@@ -75,7 +75,7 @@ def plan_of(context: Context, plan_task_id: str) -> Plan | BatchPlan:
         values = values[0] if values else None
     if values is None:
         raise AirflowSkipException(f"task {plan_task_id!r} made no plan: it was skipped")
-    is_batch = isinstance(values, Mapping) and "bundles" in values
+    is_batch = isinstance(values, Mapping) and "file_list" in values
     return BatchPlan.from_dict(values) if is_batch else Plan.from_dict(values)
 
 

@@ -152,7 +152,7 @@ class ShardedOperator(ResumableUploadOperator):
 
     def transfer(self, supervised: Supervised) -> Any:
         """Carry out this task's step."""
-        from airflow_provider_oss_resume.remote_sources.choose import is_many
+        from airflow_provider_oss_resume.remote_sources.choose_source import is_many
 
         if is_copy(self):
             raise ConfigurationError(

@@ -55,6 +55,7 @@ class UnfinishedShards:
             self._answer = PROCESS_STORE_THREAD.submit(self._finished)
 
     def _note(self, finished: int) -> None:
+        # At least this one: shards of an earlier plan are counted too.
         unfinished = max(1, self._shards - finished)
         if unfinished != self.count:
             log.info("%d of %d shards are finished; the others share the bandwidth limit", finished, self._shards)

@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_oss_resume.remote_sources.secret_url import SecretURL
 
 MOST = 100
-"""URLs whose secrets are told: Airflow compares every message with every one of them."""
+"""Largest number of URLs whose secrets are masked: Airflow compares every message with each of them."""
 
 
 def mask_secrets(source: Any) -> None:

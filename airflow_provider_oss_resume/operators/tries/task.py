@@ -71,7 +71,7 @@ def store_of(context: Context, wanted: str | CheckpointStore) -> CheckpointStore
 
     :raises ConfigurationError: it cannot work here.
     """
-    from airflow_provider_oss_resume.stores.choose import choose_store
+    from airflow_provider_oss_resume.stores.choose_store import choose_store
 
     return choose_store(wanted, identify(context), context)
 

@@ -10,9 +10,11 @@ urllib3 lacks three things that a large upload needs:
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import functools
 import socket
+import ssl
 import struct
 import termios
 import threading
@@ -57,6 +59,7 @@ class ConnectionRegistry:
         self.send_timeout = send_timeout
         self._thread = threading.local()
         self._lock = threading.Lock()
+        # Weak: urllib3 drops a connection without a word to anybody.
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self.pool_classes = _pool_classes(self)
 
@@ -78,6 +81,7 @@ class ConnectionRegistry:
     def add(self, connection: Any) -> None:
         """Note that a connection is open."""
         with self._lock:
+            # An interrupt while the connection was being opened did not find it here: the claim below sees its flag.
             self._connections.add(connection)
         self.claim(connection)
 
@@ -241,10 +245,13 @@ class _TrackedTLSConnection(_TrackedConnection, HTTPSConnection):
         self._apply_send_timeout()
 
     def _send_all(self, head: bytes, data: memoryview) -> None:
-        if head:
-            self.sock.sendall(head)
-        for start in range(0, len(data), _TLS_BLOCK):
-            self.sock.sendall(data[start : start + _TLS_BLOCK])
+        try:
+            if head:
+                self.sock.sendall(head)
+            for start in range(0, len(data), _TLS_BLOCK):
+                self.sock.sendall(data[start : start + _TLS_BLOCK])
+        except ssl.SSLEOFError as error:  # what a broken pipe is called; only a broken pipe lets the reply be read
+            raise BrokenPipeError(errno.EPIPE, str(error)) from error
 
     def _receive(self, read_timeout: float) -> bytes:
         self.sock.settimeout(read_timeout)

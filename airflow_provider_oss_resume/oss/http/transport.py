@@ -268,6 +268,8 @@ class _Adapter(HTTPAdapter):
     def __init__(self, registry: ConnectionRegistry) -> None:
         self._pools = registry.pool_classes
         self._direct: dict[str, Any] = {}
+        # In virtual style each bucket is a host, with a pool of its own; few programs write to more than four at a
+        # time.
         super().__init__(pool_connections=4, pool_maxsize=_MAX_IDLE_CONNECTIONS)
 
     def direct_pool(self, origin: str, verify: Any) -> Any:

@@ -133,8 +133,7 @@ def _living_sender(resources: RunResources, candidate: Candidate) -> Checkpoint 
         if found is None or found.upload_id != candidate.upload_id:
             continue
         # One task of a batch sends many uploads: those of this process are no other sender.
-        is_other = (found.owner.host, found.owner.pid) != (ours.host, ours.pid)
-        if is_other and is_alive(found.owner):
+        if not found.owner.process.has_place_of(ours.process) and is_alive(found.owner):
             return found
     return None
 
@@ -159,7 +158,7 @@ def _search(context: RunContext, why_not: str) -> Search:
         else:
             found.unused.append((candidate, why_not or _why_unusable(candidate)))
     # The most bytes first: only one upload becomes the object, and what the others hold is sent again.
-    usable.sort(key=lambda pair: bytes_of(pair[0].kept), reverse=True)
+    usable.sort(key=lambda pair: bytes_of(pair[0].kept.parts), reverse=True)
     for decision, candidate in usable:
         if found.adopted is not None:
             found.unused.append((candidate, f"upload {found.adopted.upload_id} has more of the source"))
@@ -179,9 +178,9 @@ def _why_unusable(candidate: Candidate) -> str:
 def _holds_source(context: RunContext, decision: Decision) -> bool:
     """Compare an upload's parts with the source until one is equal; an upload without parts passes."""
     buffer = new_buffer()
-    return not decision.kept or any(
+    return not decision.kept.parts or any(
         rehash(context.source, decision.plan.part(part.number), part, buffer, context.client.check_cancelled)[1]
-        for part in samples(decision.kept)
+        for part in samples(decision.kept.parts)
     )
 
 

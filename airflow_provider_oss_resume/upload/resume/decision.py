@@ -34,7 +34,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
 from airflow_provider_oss_resume.sources.layout import PartPlan, fits
 from airflow_provider_oss_resume.sources.source import SIZE_ONLY
@@ -89,12 +90,28 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptUpload:
+    """The upload to resume, and what of it is kept; empty for a new upload.
+
+    :param parts: parts in the bucket that fit the plan.
+    :param verified: numbers of those that need no re-hash.
+    """
+
+    upload_id: str = ""
+    parts: tuple[Part, ...] = ()
+    verified: frozenset[int] = frozenset()
+
+    @property
+    def doubted(self) -> tuple[Part, ...]:
+        """Return the parts to re-hash."""
+        return tuple(part for part in self.parts if part.number not in self.verified)
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What to do, and why: the log, the UI and the tests print ``reason``.
 
-    :param kept: parts in the bucket that fit the plan.
-    :param verified: numbers of kept parts that need no re-hash.
-    :param upload_id: of the upload to resume; empty for a new one.
+    :param kept: the upload to resume, with its parts.
     :param checkpoint: the one that is resumed, or whose upload must be aborted.
     :param stored: the object to compare the source with.
     """
@@ -102,9 +119,7 @@ class Decision:
     action: Action
     reason: str
     plan: PartPlan
-    kept: tuple[Part, ...] = ()
-    verified: frozenset[int] = frozenset()
-    upload_id: str = ""
+    kept: KeptUpload = KeptUpload()
     checkpoint: Checkpoint | None = None
     stored: ObjectInfo | None = None
 
@@ -188,7 +203,7 @@ def _with_upload(target: Target, checkpoint: Checkpoint, listed: tuple[Part, ...
         if trusted and checkpoint.fingerprint == target.fingerprint
         else frozenset()
     )
-    return Decision(Action.CONTINUE, reason, plan, kept, verified, checkpoint.upload_id, checkpoint)
+    return Decision(Action.CONTINUE, reason, plan, KeptUpload(checkpoint.upload_id, kept, verified), checkpoint)
 
 
 def fitting(plan: PartPlan, parts: Iterable[Part]) -> tuple[Part, ...]:
@@ -213,7 +228,7 @@ def adoptable(target: Target, candidate: Candidate) -> Decision | None:
     if candidate.parts and not kept:
         return None
     reason = f"no usable checkpoint, but upload {candidate.upload_id} of {candidate.initiated} is in progress"
-    return Decision(Action.ADOPT, reason, plan, kept, upload_id=candidate.upload_id)
+    return Decision(Action.ADOPT, reason, plan, KeptUpload(candidate.upload_id, kept))
 
 
 def stored_before(target: Target, stored: ObjectInfo | None) -> Decision | None:

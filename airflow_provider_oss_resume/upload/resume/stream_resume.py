@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import ADOPTED, Checkpoint
 from airflow_provider_oss_resume.oss.crc64 import combine_all
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
 from airflow_provider_oss_resume.upload.resume.decision import BucketState, Listing

@@ -52,7 +52,7 @@ def _replace_copied_parts(upload: UploadInProgress) -> None:
     all, so a part that this try has sent must show that the service does.
     """
     tracker = upload.tracker
-    without_crc = [part.number for part in upload.decision.kept if part.crc64 is None]
+    without_crc = [part.number for part in upload.decision.kept.parts if part.crc64 is None]
     if not without_crc:
         return
     if len(tracker.reused) == upload.plan.count:

@@ -54,7 +54,7 @@ def track(context: RunContext, decision: Decision, now: Callable[[], float] = ti
         ours = replace(old, owner=owner, endpoint=context.client.endpoint, resumes=old.resumes + 1)
         return PartTracker(ours, plan, fingerprint)
     if decision.action is Action.ADOPT:
-        adopted = _new_checkpoint(context, decision.upload_id, plan, now())
+        adopted = _new_checkpoint(context, decision.kept.upload_id, plan, now())
         adopted = replace(adopted, resumes=1, options_digest=ADOPTED + adopted.options_digest)
         return PartTracker(adopted, plan, fingerprint)
     to = context.destination(INITIATE, plan)
@@ -86,11 +86,11 @@ def log_start(context: RunContext, decision: Decision) -> None:
     if decision.action in (Action.CONTINUE, Action.ADOPT):
         log.info(
             "resume: %d of %d parts found (%s), %d to verify, %d to send (%s)",
-            len(kept),
+            len(kept.parts),
             count,
-            human_size(bytes_of(kept)),
-            len(kept) - len(decision.verified),
-            count - len(kept),
+            human_size(bytes_of(kept.parts)),
+            len(kept.doubted),
+            count - len(kept.parts),
             decision.reason,
         )
     else:

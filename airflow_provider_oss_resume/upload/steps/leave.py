@@ -5,7 +5,12 @@ from __future__ import annotations
 import logging
 
 from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
-from airflow_provider_oss_resume.exceptions import AlreadyExistsError, SourceError, UploadTakenOver
+from airflow_provider_oss_resume.exceptions import (
+    AlreadyExistsError,
+    SourceChangedError,
+    SourceTruncatedError,
+    UploadTakenOver,
+)
 from airflow_provider_oss_resume.transfer.progress import Phase, human_size, human_time
 from airflow_provider_oss_resume.upload.run_context import RunResources
 from airflow_provider_oss_resume.upload.steps.abort import abort_in_time
@@ -30,7 +35,8 @@ def leave(resources: RunResources, tracker: PartTracker, error: BaseException | 
     if _is_worthless(resources, tracker, error):
         _discard(resources, tracker, is_gone)
         return
-    if isinstance(error, SourceError):
+    # Not after a read that failed: an encrypted upload would begin anew with another data key.
+    if isinstance(error, (SourceChangedError, SourceTruncatedError)):
         # Parts of two contents may lie beside each other: the next try has to compare them all.
         tracker.distrust_source()
     # Before the last write: a process that lives on would look like a try that runs, and the next one would wait for

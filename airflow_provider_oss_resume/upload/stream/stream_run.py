@@ -70,6 +70,7 @@ class StreamRun:
         self._stream = stream
         self._upload = upload
         self._head = head
+        self._smallest = request.part_size
 
     def run(self) -> UploadResult:
         """Read and send the stream, and complete the object.
@@ -82,6 +83,7 @@ class StreamRun:
                 return self._upload.finish()
             if (left := self._existing()) is not None:
                 return left
+            self._begin()
             with self._opened() as opened:
                 try:
                     return self._send(opened)
@@ -93,6 +95,16 @@ class StreamRun:
                     if found is None:
                         raise
                     return skipped_result(self._request, found)
+
+    def _begin(self) -> None:
+        """Use the largest parts after a try that had not enough of the others."""
+        if self._smallest is not None:
+            return
+        first = self._upload.held.get(1)
+        if self._upload.is_full or (first is not None and first.length == limits.MAX_PART_SIZE):
+            self._smallest = limits.MAX_PART_SIZE
+        if self._upload.is_full and first is not None and first.length < limits.MAX_PART_SIZE:
+            self._upload.start_afresh("the stream has more bytes than parts of growing size hold")
 
     @contextmanager
     def _opened(self) -> Iterator[OpenStream]:
@@ -113,19 +125,34 @@ class StreamRun:
                 upload.store(part)
                 return upload.finish()
             if part:
+                self._require_room()
                 upload.send(part)
             if is_last:
                 return upload.finish()
 
     def _next_length(self, opened: OpenStream) -> int:
         """Return the length of the next part: that of the earlier try's part, so that both can be compared."""
-        held, given = self._upload.next_held, self._request.part_size
+        held, given = self._upload.next_held, self._smallest
+        if self._upload.next_number > limits.MAX_PARTS:
+            return 1  # enough to see whether there is more
         # A shorter one ended a shorter stream: with a part after it OSS refuses it at Complete (EntityTooSmall).
         if held is not None and held.length >= limits.MIN_PART_SIZE:
             return held.length
         if opened.size is not None:
             return plan_parts(opened.size, given).part_size
         return growing_part_size(self._upload.size, given)
+
+    def _require_room(self) -> None:
+        """Raise an error if the stream goes on after the last part number.
+
+        :raises SourceError: larger parts hold more; the next try uses them, because they cannot be joined.
+        """
+        if self._smallest is None and self._upload.next_number > limits.MAX_PARTS:
+            raise SourceError(
+                f"{self._stream.uri} has more than {self._upload.size:,} bytes, which is what {limits.MAX_PARTS:,} "
+                "parts of growing size hold: the next try sends it again in parts of 5 GiB; with part_size='5GiB' the "
+                "first one does"
+            )
 
     def _next_part(self, opened: OpenStream, length: int) -> memoryview:
         upload, bounds = self._upload, self._request.spool

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import final
 
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
 from airflow_provider_oss_resume.checkpoint.part_tracker import PartTracker
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint
 from airflow_provider_oss_resume.sources.layout import PartRange, RecordedParts
 from airflow_provider_oss_resume.sources.memory_parts import MemoryParts
 from airflow_provider_oss_resume.transfer.destination import Destination

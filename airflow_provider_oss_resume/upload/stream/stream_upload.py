@@ -21,8 +21,9 @@ from dataclasses import replace
 from types import TracebackType
 from typing import final
 
-from airflow_provider_oss_resume.checkpoint.record import MAX_NOTE
+from airflow_provider_oss_resume.checkpoint.packed_parts import MAX_NOTE
 from airflow_provider_oss_resume.exceptions import ConfigurationError, NoSuchUploadError, SourceError
+from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import RecordedParts
@@ -113,6 +114,11 @@ class StreamUpload:
     def next_held(self) -> HeldPart | None:
         """Return the part that the bucket holds under the next number, or ``None``."""
         return self._start.held.get(self.next_number)
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the bucket holds all parts that an upload can have, and no object: there were not enough."""
+        return not self.is_complete and len(self._start.held) == limits.MAX_PARTS
 
     @property
     def is_complete(self) -> bool:

@@ -56,6 +56,7 @@ same = group_dag("group_same", if_exists="skip_same")
 once = group_dag("group_once", retries=0)
 aborting = group_dag("group_aborting", retries=0, on_failure="abort")
 many = group_dag("group_many", workers=2)
+listed = group_dag("group_listed", workers=2, manifest_key="{{ dag_run.conf['manifest'] }}", success_object=True)
 encrypted = group_dag("group_encrypted", client_side_encryption=True)
 limited = group_dag("group_limited", bandwidth_limit="50M")
 lacking = group_dag("group_lacking", workers="{{ dag_run.conf['workers'] }}", retries=0)
@@ -95,7 +96,7 @@ def forge(change: dict[str, Any]) -> Callable[[Any], None]:
         values = dict(context["ti"].xcom_pull(task_ids="upload.plan", key="plan"))
         values.pop("sha256")
         values.pop("version")
-        forged = {**values, **change} if "plan_id" not in change else sealed.seal({**values, **change})
+        forged = {**values, **change} if "origin" not in change else sealed.seal({**values, **change})
         context["ti"] = Forged(context["ti"], forged)
 
     return arm
@@ -109,5 +110,5 @@ def forged_plan(dag_id: str, change: dict[str, Any]) -> DAG:
     return dag
 
 
-stale = forged_plan("group_stale", {"plan_id": "newer"})
-by_hand = forged_plan("group_by_hand", {"count": 1})
+stale = forged_plan("group_stale", {"origin": {"plan_id": "newer", "host": "elsewhere"}})
+by_hand = forged_plan("group_by_hand", {"shards": {"planned": 1, "running": 1}})

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow_provider_oss_resume.checkpoint.listing import list_checkpoints
 from airflow_provider_oss_resume.checkpoint.record import encode
 from airflow_provider_oss_resume.operators.tries.task import identify, owner_of
-from airflow_provider_oss_resume.stores.choose import choose_store
+from airflow_provider_oss_resume.stores.choose_store import choose_store
 from airflow_provider_oss_resume.stores.listing import airflow_checkpoints
 from airflow_provider_oss_resume.task_groups.anchored import _empty_operator
 from demo.versions import AIRFLOW_3
@@ -30,8 +30,17 @@ class LeaveCheckpoint(BaseOperator):
 
     def execute(self, context: Any) -> None:
         identity = identify(context)
-        text = encode(checkpoint_of([1], upload_id=self.store, owner=owner_of(identity, context["ti"].try_number)))
-        choose_store(self.store, identity, context).save(text)
+        owner = owner_of(identity, context["ti"].try_number)
+        choose_store(self.store, identity, context).save(encode(checkpoint_of([1], upload_id=self.store, owner=owner)))
+
+
+class LeaveCheckpointOfHook(BaseOperator):
+    """Write a checkpoint as an upload of the hook does, one for each destination."""
+
+    def execute(self, context: Any) -> None:
+        identity = identify(context)
+        text = encode(checkpoint_of([1], upload_id=self.task_id, owner=owner_of(identity, context["ti"].try_number)))
+        choose_store("auto", identity, context, "oss://examplebucket/a.csv").save(text)
 
 
 class ListCheckpoints(BaseOperator):
@@ -55,6 +64,9 @@ with DAG(dag_id="leave_checkpoints", schedule=None) as leaving:
     anchor = _empty_operator(task_id="anchor")
     for store in STORES:
         anchor >> LeaveCheckpoint(task_id=store, store=store)
+
+with DAG(dag_id="leave_checkpoint_of_hook", schedule=None) as leaving_of_hook:
+    LeaveCheckpointOfHook(task_id="of_hook")
 
 with DAG(dag_id="list_checkpoints", schedule=None) as listing:
     ListCheckpoints(task_id="list", report="{{ dag_run.conf['report'] }}")

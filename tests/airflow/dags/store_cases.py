@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import DAG, BaseOperator
 
 from airflow_provider_oss_resume.checkpoint.store import CheckpointStore
 from airflow_provider_oss_resume.operators.tries.task import identify
-from airflow_provider_oss_resume.stores.choose import choose_store
+from airflow_provider_oss_resume.stores.choose_store import choose_store
 from airflow_provider_oss_resume.task_groups.anchored import _empty_operator
 from demo.versions import AIRFLOW_3
 from tests.conformance.store_cases import CASES

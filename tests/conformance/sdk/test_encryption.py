@@ -176,20 +176,19 @@ def interrupted(server: DevServer, client: OSSClient, request: UploadRequest, st
         Uploader(client, store, watch=watch).upload(request)
 
 
+def slow_request(source: Path, key: str, master_key: RSAMasterKey) -> UploadRequest:
+    """An upload in parts, slow enough to be interrupted."""
+    return UploadRequest(
+        source, BUCKET, key, part_size=PART, multipart_threshold=0, master_key=master_key, bandwidth_limit=8 * 2**20
+    )
+
+
 def test_a_resumed_upload_is_encrypted_with_its_first_key(
     server: DevServer, client: OSSClient, prefix: str, tmp_path: Path
 ) -> None:
     source, key, store = tmp_path / "big", f"{prefix}resumed", MemoryStore()
     source.write_bytes(os.urandom(40 * PART + 5))
-    request = UploadRequest(
-        source,
-        BUCKET,
-        key,
-        part_size=PART,
-        multipart_threshold=0,
-        master_key=master(),
-        bandwidth_limit=8 * 2**20,
-    )
+    request = slow_request(source, key, master())
     interrupted(server, client, request, store, parts=3)
     assert store.text
     assert PRIVATE.split("\n")[1] not in store.text
@@ -204,15 +203,7 @@ def test_without_the_private_key_the_next_try_starts_over_and_leaves_no_orphan(
     source, key, store = tmp_path / "big", f"{prefix}restarted", MemoryStore()
     source.write_bytes(os.urandom(40 * PART))
     write_only = RSAMasterKey(PUBLIC, description=DESCRIPTION)
-    request = UploadRequest(
-        source,
-        BUCKET,
-        key,
-        part_size=PART,
-        multipart_threshold=0,
-        master_key=write_only,
-        bandwidth_limit=8 * 2**20,
-    )
+    request = slow_request(source, key, write_only)
     interrupted(server, client, request, store, parts=3)
     result = Uploader(client, store).upload(request)
     assert not result.resumed
@@ -226,15 +217,7 @@ def test_with_another_description_the_next_try_starts_over(
     """Parts have to say of the key what Initiate said: every further try would be refused."""
     source, key, store = tmp_path / "big", f"{prefix}described", MemoryStore()
     source.write_bytes(os.urandom(40 * PART))
-    request = UploadRequest(
-        source,
-        BUCKET,
-        key,
-        part_size=PART,
-        multipart_threshold=0,
-        master_key=master(),
-        bandwidth_limit=8 * 2**20,
-    )
+    request = slow_request(source, key, master())
     interrupted(server, client, request, store, parts=3)
     renamed = RSAMasterKey(PUBLIC, PRIVATE, description={"key": "of next year"})
     result = Uploader(client, store).upload(replace(request, master_key=renamed))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ import requests
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from tests.conformance.sdk.test_sdk_v2 import client_of
+from tests.web import WebServer, request_body, send
 
 PART = 102_400
 BUCKET = "examplebucket"
@@ -40,28 +41,16 @@ def client(server: DevServer) -> Any:
     return client_of(server)
 
 
-class _Callback(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = b'{"called": true}'
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+class _Callback(WebServer):
+    def answer(self, call: BaseHTTPRequestHandler) -> None:
+        request_body(call)
+        send(call, 200, body=b'{"called": true}')
 
 
 @pytest.fixture
 def callback_url() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), _Callback)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with closing(_Callback()) as server:
+        yield f"{server.url}/"
 
 
 def encoded(values: dict[str, str]) -> str:

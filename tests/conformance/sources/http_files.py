@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+
+from tests.web import WebServer, send
 
 
-class HTTPFiles:
+class HTTPFiles(WebServer):
     """Serve a folder.
 
     :ivar drop_after: bytes after which every second reply with a body is cut; ``None``: none.
@@ -36,36 +36,11 @@ class HTTPFiles:
         self.ranges: list[str] = []
         self._replies = 0
         self._fault: tuple[int, Callable[[], object]] | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__()
 
     def after(self, requests: int, fault: Callable[[], object]) -> None:
         """Call ``fault`` when so many further requests were answered."""
         self._fault = (len(self.ranges) + requests, fault)
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        files = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *args: Any) -> None:
-                """Print nothing."""
-
-            def do_GET(self) -> None:
-                files.answer(self)
-
-        return Handler
 
     def answer(self, call: BaseHTTPRequestHandler) -> None:
         path = self.folder / call.path.partition("?")[0].lstrip("/")
@@ -73,15 +48,15 @@ class HTTPFiles:
             self._fault[1]()
         self.ranges.append(call.headers.get("Range", ""))
         if self.status:
-            _end(call, self.status)
+            send(call, self.status)
         elif self.password and call.headers.get("Authorization") != self.password:
-            _end(call, 401)
+            send(call, 401)
         elif call.path.startswith("/redirect/"):
-            _end(call, 302, {"Location": self.url + call.path.removeprefix("/redirect")})
+            send(call, 302, {"Location": self.url + call.path.removeprefix("/redirect")})
         elif path.is_file():
             self._file(call, path)
         else:
-            _end(call, 404)
+            send(call, 404)
 
     def _file(self, call: BaseHTTPRequestHandler, path: Path) -> None:
         data = path.read_bytes()
@@ -94,7 +69,7 @@ class HTTPFiles:
         if not self.has_ranges or not wanted or condition not in (None, *headers.values()):
             self._send(call, 200, headers, data)
         elif int(first) >= len(data):
-            _end(call, 416, {"Content-Range": f"bytes */{len(data)}", **headers})
+            send(call, 416, {"Content-Range": f"bytes */{len(data)}", **headers})
         else:
             part = data[int(first) : int(last) + 1]
             headers["Content-Range"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(data) + self.added_to_total}"
@@ -112,10 +87,3 @@ class HTTPFiles:
             call.close_connection = True
             return
         call.wfile.write(data)
-
-
-def _end(call: BaseHTTPRequestHandler, status: int, headers: dict[str, str] | None = None) -> None:
-    call.send_response(status)
-    for name, value in {**(headers or {}), "Content-Length": "0"}.items():
-        call.send_header(name, value)
-    call.end_headers()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import tracemalloc
 from contextlib import closing
 from typing import Protocol
 
@@ -45,6 +46,19 @@ def content(size: int = SIZE, seed: int = 0) -> bytes:
 
 def read(source: OpenSource, offset: int, length: int) -> bytes:
     return b"".join(bytes(block) for block in read_blocks(source, PartRange(1, offset, length), new_buffer()))
+
+
+def peak_of_reading(source: OpenSource, size: int) -> int:
+    """Return the most bytes of memory in use while a source is read by one reader."""
+    tracemalloc.start()
+    with source.open_range(0, size) as reader:
+        buffer, left = new_buffer(), size
+        while count := reader.read_into(buffer):
+            left -= count
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert left == 0
+    return peak
 
 
 def read_and_check(source: OpenSource) -> None:

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import ObjectStoragePath
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.operators.arguments import values as arguments
-from airflow_provider_oss_resume.stores.choose import require_store
+from airflow_provider_oss_resume.stores.choose_store import require_store
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 
 MIB = 1024**2

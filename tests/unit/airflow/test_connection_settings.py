@@ -15,7 +15,7 @@ from airflow_provider_oss_resume.hooks.connection.connection_settings import (
     ServiceAddress,
     read_settings,
 )
-from airflow_provider_oss_resume.hooks.connection.names import KNOWN_NAMES, unknown_names
+from airflow_provider_oss_resume.hooks.connection.extra_names import KNOWN_NAMES, unknown_names
 from airflow_provider_oss_resume.oss import NetworkSettings
 from airflow_provider_oss_resume.oss.credentials import CredentialSettings
 from airflow_provider_oss_resume.provider_info import CONNECTION_FIELDS

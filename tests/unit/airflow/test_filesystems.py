@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError, SourceError
-from airflow_provider_oss_resume.remote_sources.filesystems import Location, error_of
+from airflow_provider_oss_resume.remote_sources.filesystems import Location, _missing, error_of
 from airflow_provider_oss_resume.remote_sources.object_storage import OpenObjectStorageFile
 from airflow_provider_oss_resume.sources.source import SIZE_ONLY, Fingerprint
 
@@ -50,6 +50,25 @@ def test_no_secret_is_in_the_traceback_of_an_error_of_a_file_system(works: int) 
     with pytest.raises(SourceError, match="s3://bucket/a cannot be read: OSError") as caught:
         read(works)
     assert "hush-hush" not in "".join(traceback.format_exception(caught.value))
+
+
+PROVIDERS = {
+    "amazon[s3fs]": ("s3", "s3a", "s3n"),
+    "google": ("gs", "gcs"),
+    "microsoft-azure": ("abfs", "abfss", "adl"),
+    "sftp[sshfs]": ("sftp", "ssh"),
+}
+
+
+@pytest.mark.parametrize(("scheme", "provider"), [(one, name) for name, all_ in PROVIDERS.items() for one in all_])
+def test_each_scheme_names_the_package_that_serves_it(scheme: str, provider: str) -> None:
+    error = _missing(f"{scheme}://bucket/a", ImportError("No module named 'client'"))
+    assert str(error).endswith(f"install apache-airflow-providers-{provider}")
+
+
+def test_a_scheme_that_no_provider_of_airflow_serves_names_no_package() -> None:
+    error = _missing("hdfs://host/a", ValueError("No filesystem registered for scheme hdfs"))
+    assert "has the scheme 'hdfs', which no installed filesystem serves" in str(error)
 
 
 class Refusal(Exception):

@@ -119,7 +119,7 @@ def test_the_size_it_foretells_is_about_right() -> None:
 def test_a_released_checkpoint_says_that_nobody_works_on_it() -> None:
     tracker = ledger_of(checkpoint_of([1]))
     tracker.release()
-    assert tracker.checkpoint().owner.process_start == ""
+    assert tracker.checkpoint().owner.process.process_start == ""
     assert tracker.checkpoint().parts == (record(1),)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.checkpoint import record as codec
-from airflow_provider_oss_resume.checkpoint.record import RecordedPart, decode, encode
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import decode, encode
 from airflow_provider_oss_resume.exceptions import CheckpointError
 from airflow_provider_oss_resume.sources.source import Fingerprint
 from tests.unit.upload.samples import OWNER, checkpoint_of

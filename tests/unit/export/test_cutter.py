@@ -58,9 +58,18 @@ def test_a_part_holds_the_row_groups_that_fit() -> None:
     assert objects_and_rows(cut(rows, Limits(500_000, split_rows=9, row_group=4))) == [(0, 8), (0, 1), (1, 5)]
 
 
+def test_an_object_has_no_more_rows_than_it_may_because_another_row_group_fits() -> None:
+    assert objects_and_rows(cut([row(1, 9)] * 8, Limits(split_rows=7, row_group=4))) == [(0, 7), (1, 1)]
+
+
 def test_rows_with_equal_keys_stay_together_beyond_a_row_group() -> None:
     rows = [row(number // 3, 50_000) for number in range(12)]
     assert [part.rows for part in cut(rows, Limits(MIN_PART_SIZE, row_group=4), keyed=True)] == [6, 6]
+
+
+def test_a_second_row_group_does_not_exceed_split_rows() -> None:
+    parts = cut([row(number) for number in range(8)], Limits(MIN_PART_SIZE, split_rows=7, row_group=4))
+    assert [(part.start.object_index, part.rows, part.is_last) for part in parts] == [(0, 7, True), (1, 1, True)]
 
 
 def test_a_small_part_is_not_cut_off_before_a_large_row() -> None:

@@ -39,3 +39,25 @@ def test_a_query_is_returned_without_its_end(sql: str, query: str) -> None:
 def test_anything_else_is_refused(sql: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         require_query(sql)
+
+
+@pytest.mark.parametrize(
+    ("sql", "query"),
+    [
+        (r"SELECT 'it\'s; x';", r"SELECT 'it\'s; x'"),
+        (r'SELECT "say \";\"" -- ;', r'SELECT "say \";\"" -- ;'),
+        (r"SELECT 'a\\'; -- done", r"SELECT 'a\\'"),
+        ("# first; line\nSELECT 1 # last; line", "# first; line\nSELECT 1 # last; line"),
+        ("SELECT 5--1", "SELECT 5--1"),
+    ],
+)
+def test_backslashes_and_comments_of_mysql(sql: str, query: str) -> None:
+    assert require_query(sql, is_mysql=True) == query
+
+
+def test_a_backslash_is_itself_in_standard_sql() -> None:
+    assert require_query(r"SELECT '\';") == r"SELECT '\'"
+    with pytest.raises(ConfigurationError, match="second statement"):
+        require_query(r"SELECT '\'; DROP TABLE t")
+    with pytest.raises(ConfigurationError, match="second statement"):
+        require_query("SELECT 5--1; DROP TABLE t", is_mysql=True)

@@ -86,9 +86,7 @@ def test_a_directory_of_a_glob_that_cannot_be_seen_at_present_is_not_left_out(
     """It was taken for a file that does not match, so its files were missing without a word."""
     entry = UnknownEntry(str(folder / "top/deep"))
     monkeypatch.setattr(os, "scandir", lambda _path: nullcontext([entry]))
-    assert problems(LocalSelection([f"{folder}/top/*/*.csv"])) == [
-        f"{entry.path!r} cannot be looked at: Stale file handle"
-    ]
+    assert problems(LocalSelection([f"{folder}/top/*/*.csv"])) == [f"{entry.path!r} cannot be read: Stale file handle"]
 
 
 def test_a_directory_is_all_files_below_it(folder: Path) -> None:

@@ -7,8 +7,10 @@ import copy
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
+from airflow_provider_oss_resume.lineage.datasets import dataset_of
 from airflow_provider_oss_resume.remote_sources.http import HTTPSource
 from airflow_provider_oss_resume.remote_sources.secret_url import SecretURL, hide_secrets, shown_url, whole_url
+from airflow_provider_oss_resume.sources.local_path import local_path
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,19 @@ def test_what_holds_a_secret_is_shown_without_it(url: str, text: str, shown: str
 )
 def test_what_holds_none_stays_as_it_is(source: object) -> None:
     assert hide_secrets(source) is source
+
+
+@pytest.mark.parametrize("url", ["  https://me:hush@host/a?b ", "\n  https://me:hush@host/a?b \n"])
+def test_space_before_a_url_hides_no_secret_from_us(url: str) -> None:
+    hidden = hide_secrets(url)
+    assert (hidden, whole_url(hidden)) == ("https://***@host/a?***", "https://me:hush@host/a?b ")
+
+
+@pytest.mark.parametrize("url", [" https://me:hush@host/a", "https:/me:hush@host/a", "S3:/hush/a", "oss:/hush/a"])
+def test_a_misspelt_url_is_no_path_and_shows_nothing(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"and is no URL: write \w+:// with two slashes") as raised:
+        local_path(url)
+    assert "hush" not in f"{raised.value} {dataset_of(url) if '@' in url else ''}"
 
 
 def test_a_name_with_marks_of_a_query_is_shown_whole() -> None:

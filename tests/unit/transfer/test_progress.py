@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_oss_resume.sources.layout import PartPlan
 from airflow_provider_oss_resume.transfer.counts import TransferCounts
-from airflow_provider_oss_resume.transfer.meter import ByteMeter, RateMeter
 from airflow_provider_oss_resume.transfer.progress import (
     Extent,
     Phase,
@@ -18,6 +17,7 @@ from airflow_provider_oss_resume.transfer.progress import (
     human_size,
     human_time,
 )
+from airflow_provider_oss_resume.transfer.progress.meter import ByteMeter, RateMeter
 from tests.fakes import FakeClock
 
 MIB = 1024 * 1024
@@ -72,6 +72,7 @@ def test_the_rate_is_that_of_the_last_seconds() -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
+        (1, "1 byte"),
         (0, "0 bytes"),
         (1023, "1023 bytes"),
         (1024, "1 KiB"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess
 from airflow_provider_oss_resume.oss.crc64 import crc64
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.layout import PartPlan
@@ -17,7 +18,7 @@ PART_SIZE = MIB
 SIZE = 5 * MIB + 7
 PLAN = PartPlan(SIZE, PART_SIZE)
 FINGERPRINT = Fingerprint(SIZE, "then")
-OWNER = Owner("dag", "run", "task", -1, 1, "host", 1, "1", "nonce")
+OWNER = Owner("dag", "run", "task", -1, 1, OwnerProcess("host", 1, "1", "nonce"))
 TARGET = Target("examplebucket", "a.csv", PLAN, "digest", FINGERPRINT)
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_oss_resume.checkpoint.record import Checkpoint, RecordedPart
+from airflow_provider_oss_resume.checkpoint.packed_parts import RecordedPart
+from airflow_provider_oss_resume.checkpoint.record import Checkpoint
 from airflow_provider_oss_resume.oss.crc64 import combine_all
 from airflow_provider_oss_resume.oss.models import ObjectInfo, Part
 from airflow_provider_oss_resume.sources.source import Fingerprint

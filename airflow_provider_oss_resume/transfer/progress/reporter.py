@@ -1,4 +1,4 @@
-"""Progress of an upload."""
+"""Report the progress of one upload to a callback and to the log."""
 
 from __future__ import annotations
 
@@ -6,86 +6,15 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from airflow_provider_oss_resume.sources.layout import Layout, PartPlan
-from airflow_provider_oss_resume.transfer.counts import ReadsTransferCounts, TransferCounts
-from airflow_provider_oss_resume.transfer.meter import ByteMeter, SpeedMeter
-from airflow_provider_oss_resume.transfer.reporting import IntervalReporter
+from airflow_provider_oss_resume.transfer.counts import TransferCounts
+from airflow_provider_oss_resume.transfer.progress.interval import IntervalReporter
+from airflow_provider_oss_resume.transfer.progress.meter import ByteMeter, SpeedMeter
+from airflow_provider_oss_resume.transfer.progress.progress import Extent, Phase, Progress, ProgressCallback
+from airflow_provider_oss_resume.transfer.progress.units import human_size, human_time
 
 log = logging.getLogger(__name__)
-
-
-class Phase(Enum):
-    """Phase of an upload. OSS needs minutes to complete a big object (ali-oss#1341), so that is a phase of its own."""
-
-    SENDING = "sending"
-    COMPLETING = "completing"
-    DONE = "done"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Hold a number of bytes, and of the parts that hold them."""
-
-    bytes: int = 0
-    parts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress(ReadsTransferCounts):
-    """The state of an upload at one moment.
-
-    :param total: bytes and parts of the object; 0 while the total is not known.
-    :param done: parts in the bucket, and bytes in the bucket or in flight, from this try and earlier ones.
-    :param counts: what this try sent, and what it reused.
-    :param elapsed: seconds since the upload began.
-    :param rate: bytes sent per second, over the last seconds.
-    """
-
-    phase: Phase
-    total: Extent
-    done: Extent
-    counts: TransferCounts
-    elapsed: float
-    rate: float
-
-    @property
-    def bytes_total(self) -> int:
-        """Return the bytes of the object; 0 while the total is not known."""
-        return self.total.bytes
-
-    @property
-    def bytes_done(self) -> int:
-        """Return the bytes in the bucket or in flight, from this try and earlier ones."""
-        return self.done.bytes
-
-    @property
-    def parts_total(self) -> int:
-        """Return the parts of the object; 0 while the total is not known."""
-        return self.total.parts
-
-    @property
-    def parts_done(self) -> int:
-        """Return the parts in the bucket, from this try and earlier ones."""
-        return self.done.parts
-
-    @property
-    def percent(self) -> float:
-        """Return 0 to 100; 100 only once the whole object is verified (ali-oss#515, #1139)."""
-        if self.phase is Phase.DONE:
-            return 100.0
-        return min(99.9, 100.0 * self.bytes_done / self.bytes_total) if self.bytes_total else 0.0
-
-    @property
-    def eta(self) -> float | None:
-        """Return the seconds left at the present rate; ``None`` while nothing moves or the total is not known."""
-        left = max(0, self.bytes_total - self.bytes_done)
-        return left / self.rate if self.rate > 0 and self.bytes_total else None
-
-
-ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,20 +111,3 @@ def _log(progress: Progress) -> None:
         rate,
         left,
     )
-
-
-def human_size(count: float) -> str:
-    """Return a number of bytes in a readable unit, such as ``296 MiB``."""
-    units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
-    while abs(count) >= 1024 and len(units) > 1:
-        count /= 1024
-        units.pop(0)
-    return f"{count:.0f} {units[0]}" if count >= 100 or units[0] == "bytes" else f"{count:.3g} {units[0]}"
-
-
-def human_time(seconds: float) -> str:
-    """Return a duration in readable units, such as ``1 h 05 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
