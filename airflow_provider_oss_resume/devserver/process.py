@@ -159,6 +159,10 @@ class DevServer:
         """
         self._control("PUT", "tokens", {"lifetime": seconds})
 
+    def faults_fired(self) -> int:
+        """Return how many requests have had a planned fault so far, also those that a delay still holds."""
+        return sum(int(one["fired"]) for one in self._control("GET", "faults")["faults"])
+
     def unfired(self) -> list[str]:
         """Return a description of each planned fault that has not fired as often as planned."""
         faults = self._control("GET", "faults")["faults"]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,8 +33,6 @@ from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import Cancel, IfExists
 from tests.server.batches import Batch
 from tests.server.uploads import BUCKET, PART
-
-DELAY = 0.2
 
 MIXED = {"a.csv": 10, "empty": 0, "deep/er/b.csv": 70_000, "large.bin": 4 * PART + 1, "größer/c d.csv": 3}
 
@@ -236,26 +238,41 @@ def test_an_upload_whose_file_is_not_selected_any_more_is_aborted(batch: Batch) 
     assert batch.store.text is None
 
 
+@contextmanager
+def held_requests(batch: Batch, *operations: str) -> Iterator[None]:
+    """Upload while the server holds all requests of some operations; at the end they go on."""
+    for operation in operations:
+        batch.server.plan(FaultRule(FaultKind.DELAY, operation, count=None, seconds=3600))
+    with ThreadPoolExecutor(1) as threads:
+        upload = threads.submit(batch.upload)
+        try:
+            yield
+        finally:
+            batch.server.clear_faults()
+        upload.result()
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_small_files_do_not_wait_for_a_large_one(batch: Batch) -> None:
     batch.write({"0-large.bin": 40 * PART, **{f"{number}.csv": 10 for number in range(1, 30)}})
-    batch.server.plan(FaultRule(FaultKind.DELAY, "UploadPart", count=None, seconds=0.3))
-    batch.upload()
-    ended = [one.key.removeprefix(batch.prefix) for one in batch.server.requests() if one.operation == "PutObject"]
-    parts = [one.operation for one in batch.server.requests()]
-    last_small = max(index for index, name in enumerate(parts) if name == "PutObject")
-    assert len(ended) == 29
-    assert parts[last_small:].count("UploadPart") >= 30, "small files waited for parts"
+    with held_requests(batch, "UploadPart"):
+        wait_until(lambda: len(batch.server.requests("PutObject")) == 29)
+        assert batch.server.requests("UploadPart") == []
+    assert batch.objects() == batch.files()
 
 
 def test_files_and_parts_share_one_limit(batch: Batch) -> None:
     batch.write({"a.bin": 10 * PART, "b.bin": 10 * PART, **{f"{number}.csv": 10 for number in range(40)}})
-    for operation in ("UploadPart", "PutObject"):
-        batch.server.plan(FaultRule(FaultKind.DELAY, operation, count=None, seconds=DELAY))
-    batch.upload()
-    delayed = [one.time for one in batch.server.requests() if one.fault]
-    assert len(delayed) >= 60  # the last part of a file may be hedged
-    most = max(sum(start <= moment < start + 0.8 * DELAY for start in delayed) for moment in delayed)
-    assert 3 <= most <= 4
+    with held_requests(batch, "UploadPart", "PutObject"):
+        wait_until(lambda: batch.server.faults_fired() >= 4)
+        assert {batch.server.faults_fired() for _ in range(50)} == {4}
+    assert batch.objects() == batch.files()
 
 
 def test_a_listing_that_is_denied_is_replaced_by_single_requests(batch: Batch) -> None:

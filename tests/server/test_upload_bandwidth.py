@@ -31,7 +31,8 @@ def test_no_other_number_of_parts_is_tried_while_the_limit_is_the_bottleneck(
 ) -> None:
     caplog.set_level("DEBUG")
     source = tmp_path / "export"
-    source.write_bytes(bytes(20 * KIB * KIB))
-    request = UploadRequest(source, BUCKET, key, part_size=256 * KIB, multipart_threshold=0, bandwidth_limit="8M")
+    source.write_bytes(bytes(5 * KIB * KIB))
+    # So low that the limit is the bottleneck on a machine with other work, too.
+    request = UploadRequest(source, BUCKET, key, part_size=100 * KIB, multipart_threshold=0, bandwidth_limit="2M")
     Uploader(client).upload(request)
     assert "concurrency:" not in caplog.text
