@@ -96,6 +96,7 @@ test-slow: $(VENVS)/airflow3/.installed ## Run the tests that kill often, move m
 # The engine's tests and those of what reads Airflow's settings: what a version too old would break.
 .PHONY: test-lowest
 test-lowest: $(VENVS)/lowest/.installed ## Run the unit and engine tests on the lowest versions that pyproject.toml allows
+	$(LOWEST) -m pytest --quiet tests/lowest_versions.py
 	$(LOWEST) -m pytest $(PARALLEL) -m 'not slow' tests/unit tests/server --ignore=tests/unit/airflow
 	$(LOWEST) -m pytest tests/unit/airflow
 
@@ -178,13 +179,13 @@ $(VENVS)/airflow2/.installed: $(UV) pyproject.toml constraints/airflow-$(AIRFLOW
 	  apache-airflow==$(AIRFLOW2) --group airflow-tests --group source-tests --editable '.[devserver]'
 	@touch $@
 
-# The second step installs what runs the tests: its versions are no matter of the package's floors.
+# In one step: a second one, with other constraints, would upgrade what the first installed.
 $(VENVS)/lowest/.installed: $(UV) pyproject.toml constraints/lowest.txt
 	@echo "installing the lowest versions"
 	@test -x $(LOWEST) || $(UV_ENV) $(UV) venv --quiet --python '>=3.10,<3.13' $(VENVS)/lowest \
 	  || { echo "Airflow 2.11 needs Python 3.10, 3.11 or 3.12 beside $$($(PYTHON) -V)."; exit 1; }
-	@$(INSTALL) --python $(LOWEST) --resolution lowest-direct --constraints constraints/lowest.txt --editable '.[devserver,export]'
-	@$(INSTALL) --python $(LOWEST) --constraints constraints/airflow-$(AIRFLOW3).txt --group airflow-tests hypothesis
+	@$(INSTALL) --python $(LOWEST) --resolution lowest-direct --constraints constraints/lowest.txt \
+	  --group unit-tests --editable '.[devserver,export]'
 	@touch $@
 
 .PHONY: node
@@ -211,7 +212,7 @@ constraints: $(UV) ## Resolve constraints/ again, to the newest compatible versi
 	echo apache-airflow==$(AIRFLOW2) | $(COMPILE) --group airflow-tests --group source-tests pyproject.toml - \
 	  | $(PLAIN) > constraints/airflow-$(AIRFLOW2).txt
 	{ $(FLOORS); echo 'universal-pathlib<0.3'; } | $(UV_ENV) $(UV) pip compile --quiet --python-version 3.10 --resolution lowest-direct --upgrade \
-	  --no-header --no-annotate --no-emit-index-url --extra devserver --extra export pyproject.toml - > constraints/lowest.txt
+	  --no-header --no-annotate --no-emit-index-url --extra devserver --extra export --group unit-tests pyproject.toml - > constraints/lowest.txt
 
 .PHONY: clean
 clean: ## Remove what make installed and built
