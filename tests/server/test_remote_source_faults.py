@@ -20,7 +20,7 @@ from airflow_provider_oss_resume.exceptions import (
     SourceTruncatedError,
     UploadCancelled,
 )
-from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import KMSMasterKey
 from airflow_provider_oss_resume.remote_sources.http import HTTPSource
 from airflow_provider_oss_resume.upload import Cancel, UploadRequest, UploadResult
 from tests.conformance.sources.http_files import HTTPFiles
