@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
 from airflow_provider_oss_resume.sources.layout import require_part_size
+from airflow_provider_oss_resume.sources.local_path import path_of_file_url
 
 DEFAULT_CONCURRENCY = 8
 MAX_CONCURRENCY = 64
@@ -81,16 +82,17 @@ def _text(path: object) -> str:
 def target_path(path: Any) -> Any:
     """Return the path of a local file that a path or a ``file://`` URL names.
 
-    :raises ConfigurationError: it is a URL of another service, which would become a local folder ``s3:``.
+    :raises ConfigurationError: it is a URL of another service, which would become a local folder ``s3:``, or of another
+        machine.
     """
-    scheme, found, rest = path.partition("://") if isinstance(path, str) else ("", "", "")
+    scheme, found, _ = path.partition("://") if isinstance(path, str) else ("", "", "")
     if not found or "/" in scheme:
         return path
     if scheme.lower() not in ("file", "local"):
         raise ConfigurationError(
             f"path {path!r:.80} is a URL of {scheme!r}: write a local path, or use ResumableDownloadOperator"
         )
-    return rest
+    return path_of_file_url("path", path)
 
 
 def _mode(path: str) -> int:

@@ -118,8 +118,10 @@ class OSSListing(AbstractFileSystem):  # type: ignore[misc]
         A path that exists is no pattern: to remove ``report[1].csv`` must not remove ``report1.csv``.
         """
         paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
-        literal = [one for one in paths if self.is_literal(one)]
-        rest = [one for one in paths if one not in literal]
+        literal: list[str] = []
+        rest: list[str] = []
+        for one in paths:
+            (literal if self.is_literal(one) else rest).append(one)
         found = {self._strip_protocol(one) for one in literal}
         if recursive:
             found.update(*(self.find(one, maxdepth, withdirs=True) for one in literal))

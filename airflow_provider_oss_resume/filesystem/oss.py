@@ -5,17 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fsspec import AbstractFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import isfilelike
 
+from airflow_provider_oss_resume.filesystem.changes import OSSChanges
 from airflow_provider_oss_resume.filesystem.errors import as_os_errors
 from airflow_provider_oss_resume.filesystem.file import OSSFile, require_mode
-from airflow_provider_oss_resume.filesystem.listing import DEFAULT_CONNECTION, OSSListing
+from airflow_provider_oss_resume.filesystem.listing import DEFAULT_CONNECTION
 
 if TYPE_CHECKING:
     from airflow_provider_oss_resume.filesystem.pairs import Pair
@@ -32,7 +32,7 @@ def get_fs(conn_id: str | None, storage_options: Mapping[str, Any] | None = None
     return OSSFileSystem(conn_id=conn_id or DEFAULT_CONNECTION, **(storage_options or {}))
 
 
-class OSSFileSystem(OSSListing):
+class OSSFileSystem(OSSChanges):
     """Objects as files, prefixes as directories; nothing is cached, and directories need not be made.
 
     Errors are those of a file system where there is one: ``FileNotFoundError``, ``PermissionError``,
@@ -127,84 +127,7 @@ class OSSFileSystem(OSSListing):
             callback.set_size(done.size)
             callback.absolute_update(done.size)
 
-    # ---------------------------------------------------------------- changing
-
-    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:  # noqa: ARG002 - fsspec calls it so
-        """Copy an object inside OSS, in parts above 1 GiB; of a directory, the object that stands for it."""
-        from airflow_provider_oss_resume.object_io import copy_object
-
-        source, target = self.split(path1), self.split(path2)
-        try:
-            with as_os_errors(path1, path2):
-                copy_object(self.client, source, *target)
-        except FileNotFoundError:
-            folder = source[0], f"{source[1]}/"
-            first = self._first_entry(*folder)
-            if first is None:
-                raise
-            if first == folder[1]:
-                copy_object(self.client, folder, target[0], f"{target[1]}/")
-
-    def copy(
-        self,
-        path1: str | list[str],
-        path2: str | list[str],
-        recursive: bool = False,
-        maxdepth: int | None = None,
-        on_error: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Copy objects inside OSS, several at the same time.
-
-        :param on_error: ``raise``, or ``ignore`` for objects that are missing; the latter is the default of
-            ``recursive``.
-        """
-        from airflow_provider_oss_resume.filesystem.pairs import for_each
-
-        pairs = self._pairs_of_copy(path1, path2, recursive, maxdepth)
-        may_be_missing = on_error == "ignore" or (on_error is None and recursive)
-
-        def copy(pair: Pair) -> None:
-            try:
-                self.cp_file(*pair, **kwargs)
-            except FileNotFoundError:
-                if not may_be_missing:
-                    raise
-
-        for_each(copy, pairs)
-
-    def _pairs_of_copy(
-        self, path1: str | list[str], path2: str | list[str], recursive: bool, maxdepth: int | None
-    ) -> list[Pair]:
-        from airflow_provider_oss_resume.filesystem.pairs import PairsOnly
-
-        found: Any = PairsOnly(self)
-        # Called on the class, so that its self.cp_file is that of PairsOnly.
-        AbstractFileSystem.copy(found, *self._literal(path1, path2, self.isdir), recursive, maxdepth)
-        pairs: list[Pair] = found.pairs
-        return pairs
-
-    def mv(
-        self,
-        path1: str | list[str],
-        path2: str | list[str],
-        recursive: bool = False,
-        maxdepth: int | None = None,
-        **kwargs: Any,  # noqa: ARG002 - fsspec calls it so
-    ) -> None:
-        """Copy objects inside OSS, then delete those that were copied, and no others.
-
-        :raises IsADirectoryError: ``path1`` is a directory, and ``recursive`` is false.
-        :raises ValueError: an object would be overwritten before it is moved.
-        """
-        from airflow_provider_oss_resume.filesystem.moving import move
-
-        if self._strip_protocol(path1) == self._strip_protocol(path2):
-            return
-        pairs = self._pairs_of_copy(path1, path2, recursive, maxdepth)
-        if not pairs:
-            raise IsADirectoryError(errno.EISDIR, "a directory moves with recursive=True only", path1)
-        move(self, pairs)
+    # ---------------------------------------------------------------- many files
 
     def get(
         self,
@@ -253,52 +176,6 @@ class OSSFileSystem(OSSListing):
 
         for_each(copy, pairs)
 
-    def merge(self, path: str, filelist: Sequence[str]) -> None:
-        """Join objects, in their order, to one: no byte passes through this machine.
-
-        :param filelist: every object but the last has 100 KiB to 5 GiB.
-        """
-        from airflow_provider_oss_resume.object_io import join_objects
-        from airflow_provider_oss_resume.upload import ObjectOptions
-
-        bucket, key = self.split(path)
-        with as_os_errors():
-            headers = ObjectOptions().headers_for("InitiateMultipartUpload", key)
-            join_objects(self.client, [self.split(one) for one in filelist], bucket, key, headers)
-
-    def rm_file(self, path: str) -> None:
-        """Delete an object."""
-        with as_os_errors(path):
-            self.client.delete_object(*self.split(path))
-
-    def rm(self, path: str | Sequence[str], recursive: bool = False, maxdepth: int | None = None) -> None:
-        """Delete objects, 1,000 a request; one that is missing is no error, and a bucket is never deleted.
-
-        :raises ValueError: the path is empty, which would be all buckets.
-        :raises OSError: OSS did not delete all of them.
-        """
-        paths = [path] if isinstance(path, str) else list(path)
-        empty = [one for one in paths if not self._strip_protocol(one)]
-        if empty:
-            raise ValueError(f"path {empty[0]!r} names no bucket: it would delete the objects of all buckets")
-        self.delete_named(self.expand_path(path, recursive=recursive, maxdepth=maxdepth), with_folders=recursive)
-
-    def delete_named(self, paths: Sequence[str], *, with_folders: bool) -> None:
-        """Delete objects by their names, which are no patterns.
-
-        :param with_folders: delete the objects that stand for directories of these names too.
-        :raises OSError: OSS did not delete all of them.
-        """
-        names = map(self.split, paths)
-        for bucket, found in groupby(sorted(name for name in names if name[1]), key=lambda name: name[0]):
-            keys = [key for _, key in found]
-            # The objects that stand for directories end in a slash.
-            wanted = [*keys, *(f"{key}/" for key in keys)] if with_folders else keys
-            with as_os_errors(bucket):
-                kept = [key for _, failed in self.client.delete_objects(bucket, wanted) for key in failed]
-            if kept:
-                raise OSError(f"OSS did not delete {len(kept)} objects of {bucket}, the first is {kept[0]!r}")
-
     def sync(self, source: str, target: str, *, delete: bool = False) -> list[str]:
         """Make the files under ``target`` those under ``source``, and return the paths that were written.
 
@@ -330,14 +207,3 @@ class OSSFileSystem(OSSListing):
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
         """Do nothing: a prefix need not be made."""
-
-    def rmdir(self, path: str) -> None:
-        """Delete the object that stands for an empty directory.
-
-        :raises OSError: the directory is not empty.
-        """
-        bucket, key = self.split(path)
-        if self.ls(path):
-            raise OSError(f"{path} is not empty")
-        if key:
-            self.client.delete_object(bucket, f"{key}/")

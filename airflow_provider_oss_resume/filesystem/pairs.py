@@ -30,6 +30,14 @@ class PairsOnly:
         """Answer as the file system does."""
         return getattr(self._fs, name)
 
+    def isdir(self, path: str) -> bool:
+        """Return whether there is a directory; a user who may only write can still write to a key."""
+        try:
+            found: bool = self._fs.isdir(path)
+        except PermissionError:
+            return False
+        return found
+
     def _note(self, source: str, target: str, **_: Any) -> None:
         self.pairs.append((source, target))
 

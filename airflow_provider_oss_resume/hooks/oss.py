@@ -22,7 +22,7 @@ from airflow_provider_oss_resume.hooks.amazon_names import AmazonNames
 if TYPE_CHECKING:
     from airflow_provider_oss_resume.hooks.connection.connection_settings import ConnectionSettings
     from airflow_provider_oss_resume.oss import NetworkSettings, OSSClient, RetryPolicy
-    from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey
+    from airflow_provider_oss_resume.oss.client_encryption.master_keys import MasterKey
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class OSSResumeHook(AlibabaNames, AmazonNames, BaseHook):
 
         :raises ConfigurationError: the connection has none, or it cannot be read.
         """
-        from airflow_provider_oss_resume.oss.client_encryption.encryption import RSAMasterKey
+        from airflow_provider_oss_resume.oss.client_encryption.master_keys import RSAMasterKey
 
         keys = self.settings.encryption
         if keys is None:

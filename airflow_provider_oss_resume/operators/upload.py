@@ -20,7 +20,7 @@ from airflow_provider_oss_resume.operators.tries.task import Supervised
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey
+    from airflow_provider_oss_resume.oss.client_encryption.master_keys import MasterKey
     from airflow_provider_oss_resume.upload import CheckpointStore, Progress
 
 
@@ -86,7 +86,7 @@ class ResumableUploadOperator(UploadLineage, SelectingOperator):
         worker's time of day: ``"08:00,512K 19:00,10M 23:00,off"``. (templated)
     :param client_side_encryption: encrypt the object before it leaves the worker, as the official SDKs
         do: ``True`` with the RSA key of the connection, or a
-        :class:`~airflow_provider_oss_resume.oss.client_encryption.encryption.MasterKey`.
+        :class:`~airflow_provider_oss_resume.oss.client_encryption.master_keys.MasterKey`.
     :param request_payer: pay for the requests to a requester-pays bucket.
     :param sequential: send one part after the other, so that the object has Content-MD5.
     :param delete_upload_on_kill: abort the upload when the task is stopped. Off by default, because a pod

@@ -24,6 +24,8 @@ _REDIRECTS = 5
 _REDIRECTED = (301, 302, 303, 307, 308)
 _MOVED = (401, 403, 404, 410)
 _COMPRESSED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".br", ".z", ".svgz")
+_UNCHANGED = ("", "identity", "aws-chunked")
+"""Content codings that leave the bytes as they are. Some stores keep the last one of how boto3 uploaded the object."""
 _LONGEST_WAIT = 60
 """Seconds. If a server asks to wait longer, the try fails, and the next one asks again."""
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -181,8 +183,8 @@ class HTTPRequests:
 
         A file that is compressed itself, such as ``a.csv.gz``, is often sent with this header too.
         """
-        coding = reply.headers.get("content-encoding", "identity").strip().lower()
-        if reply.status not in (200, 206) or coding in ("", "identity"):
+        coding = reply.headers.get("content-encoding", "").strip().lower()
+        if reply.status not in (200, 206) or coding in _UNCHANGED:
             return
         if not urlsplit(url).path.lower().endswith(_COMPRESSED) and not self.shown.lower().endswith(_COMPRESSED):
             reply.close()

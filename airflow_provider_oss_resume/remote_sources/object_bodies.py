@@ -29,10 +29,15 @@ def is_azure(fs: Any) -> bool:
     return hasattr(fs, "service_client") and hasattr(fs, "split_path")
 
 
+def is_gcsfs(fs: Any) -> bool:
+    """Return whether a filesystem is that of Google Cloud Storage."""
+    return all(hasattr(fs, name) for name in ("_set_session", "_get_params", "_get_headers", "url"))
+
+
 def is_gcs(location: Location) -> bool:
     """Return whether :class:`GCSBody` reads this file. Objects of zonal buckets have no ranges over HTTP."""
     fs = location.fs
-    if not all(hasattr(fs, name) for name in ("_set_session", "_get_params", "_get_headers", "url")):
+    if not is_gcsfs(fs):
         return False
     is_zonal = getattr(fs, "_is_zonal_bucket", None)
     return is_zonal is None or not _run(fs, is_zonal, fs.split_path(location.path)[0])

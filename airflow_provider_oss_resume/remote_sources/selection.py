@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.remote_sources.filesystems import NO_FILE, Location, error_of, locate
+from airflow_provider_oss_resume.remote_sources.object_bodies import is_gcsfs
 from airflow_provider_oss_resume.remote_sources.object_storage import ObjectStorageSource
 from airflow_provider_oss_resume.remote_sources.ssh import call_connected
 from airflow_provider_oss_resume.sources.selection import (
@@ -97,7 +98,7 @@ def _files_in(
         name, kind = str(entry["name"]), entry.get("type")
         is_itself = name.rstrip("/") == directory.rstrip("/")
         if kind == "directory" and is_itself:
-            yield "", _without_name(top, name)
+            yield from _without_name(top, directory, name)
         elif kind == "directory":
             pending.append(name)
         elif kind in NO_FILE:
@@ -106,20 +107,39 @@ def _files_in(
             yield _relative(name, base), int(entry.get("size") or 0)
 
 
-def _without_name(top: Location, name: str) -> Unreadable:
-    """Return the failure of keys such as ``a//b``: a listing of their directory would list the one above for ever."""
+def _without_name(top: Location, directory: str, name: str) -> Iterator[tuple[str, Unreadable]]:
+    """Yield the failure of keys such as ``a//b``: a listing of their directory would list the one above for ever."""
     shown = _shown(top, name)
-    return Unreadable(
-        shown, f"{shown} has keys with two slashes in a row, which its filesystem cannot list: name each of them"
-    )
+    try:
+        is_marker = call_connected(top.fs, partial(_is_marker, directory))
+    except Exception as error:  # noqa: BLE001 - whatever the filesystem raises
+        yield "", Unreadable(shown, str(error_of(Location(top.fs, directory, shown), error)))
+        return
+    if not is_marker:
+        why = f"{shown} has keys with two slashes in a row, which its filesystem cannot list: name each of them"
+        yield "", Unreadable(shown, why)
+
+
+def _is_marker(directory: str, fs: Any) -> bool:
+    """Return whether a directory lists itself for its marker only, as the console of Google makes one: ``a/``.
+
+    gcsfs lists the marker and the keys with two slashes as the same entry.
+    """
+    if not is_gcsfs(fs):
+        return False
+    try:
+        return all(str(entry["name"]).rstrip("/") == directory.rstrip("/") for entry in _entries(directory, fs, "/"))
+    except FileNotFoundError:
+        return True
 
 
 def _shown(top: Location, name: str) -> str:
     return f"{top.shown.partition('://')[0]}://{name}"
 
 
-def _entries(directory: str, fs: Any) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = fs.ls(directory, detail=True)
+def _entries(directory: str, fs: Any, prefix: str = "") -> list[dict[str, Any]]:
+    # Only gcsfs knows a prefix.
+    entries: list[dict[str, Any]] = fs.ls(directory, detail=True, **({"prefix": prefix} if prefix else {}))
     fs.invalidate_cache()  # listings that stay in the cache would hold all names in memory
     return entries
 

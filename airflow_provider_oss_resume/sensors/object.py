@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.hooks.location import locate
+from airflow_provider_oss_resume.hooks.location import locate, require_bucket
 from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
 from airflow_provider_oss_resume.operators.arguments.values import keys_of, size_in_bytes, text, truth, whole_number
 from airflow_provider_oss_resume.operators.tries.failing import failing_for_good
@@ -123,7 +123,7 @@ class OSSObjectSensor(BaseSensorOperator):
         from airflow_provider_oss_resume.object_io.expectation import Conditions, Expectation
 
         bucket_name = text("bucket_name", self.bucket_name)
-        found = [locate(key, bucket_name, hook.bucket) for key in keys_of("key", self.key)]
+        found = [self._place(key, bucket_name, hook.bucket) for key in keys_of("key", self.key)]
         match = "wildcard" if self.wildcard_match else "regex" if self.use_regex else "key"
         conditions = Conditions(
             size_in_bytes("min_size", self.min_size),
@@ -132,6 +132,12 @@ class OSSObjectSensor(BaseSensorOperator):
             _moment(self.newer_than),
         )
         return [Expectation(bucket, key, match, conditions) for bucket, key in found]
+
+    def _place(self, key: str, bucket_name: str | None, default_bucket: str | None) -> tuple[str, str]:
+        """Return bucket and key or pattern; only a regular expression may begin with a backslash."""
+        if self.use_regex and key.startswith("\\"):
+            return require_bucket(bucket_name, default_bucket), key
+        return locate(key, bucket_name, default_bucket)
 
 
 def _moment(value: datetime | str | None) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any, TypeVar
@@ -20,8 +20,6 @@ from airflow_provider_oss_resume.control.cancel import Cancel
 from airflow_provider_oss_resume.control.waiting import run_watched
 from airflow_provider_oss_resume.exceptions import (
     FilesFailedError,
-    NotFoundError,
-    ObjectChangedError,
     OSSResumeError,
     PlanError,
 )
@@ -30,11 +28,11 @@ from airflow_provider_oss_resume.shards.batch_plan import BatchPlan, Bundle, Fil
 from airflow_provider_oss_resume.shards.batch_planning import (
     divide,
     list_key,
-    read_list,
     select,
     temporary_list,
     write_list,
 )
+from airflow_provider_oss_resume.shards.bundle_files import BundleSelection, fetch_bundle
 from airflow_provider_oss_resume.shards.manifest import (
     PLAN_METADATA,
     BundleLines,
@@ -48,7 +46,6 @@ from airflow_provider_oss_resume.shards.plan import PlanOrigin, ShardResult
 from airflow_provider_oss_resume.shards.sharded_upload import ShardedUpload
 from airflow_provider_oss_resume.shards.sharding import Sharding, sharing
 from airflow_provider_oss_resume.sources.local_file import LocalFile
-from airflow_provider_oss_resume.sources.selection import SelectedFile, Selection
 from airflow_provider_oss_resume.sources.source import Source
 from airflow_provider_oss_resume.upload.upload_request import UploadRequest
 from airflow_provider_oss_resume.upload.uploader import Uploader
@@ -220,7 +217,7 @@ class ShardedBatch:
     def _send_bundle(self, plan: BatchPlan, number: int, cancel: Cancel | None) -> dict[str, Any]:
         lines = lines_key(plan, number) if self._request.output.manifest_key else None
         with tempfile.NamedTemporaryFile("w+b", suffix=".jsonl") as file:
-            self._call(cancel, lambda client: _fetch(client, plan, plan.bundles[number], file))
+            self._call(cancel, lambda client: fetch_bundle(client, plan, plan.bundles[number], file))
             try:
                 result = self._uploaders.of_bundle().upload(self._request_of_bundle(plan, file, lines), cancel)
             except FilesFailedError as error:  # another worker may see the files
@@ -239,7 +236,7 @@ class ShardedBatch:
 
         return replace(
             request,
-            selection=_Listed(file, request.selection),
+            selection=BundleSelection(file, request.selection),
             keys=KeyTemplate(""),
             request_for=request_for,
             limits=replace(request.limits, shared_by=shared_by),
@@ -255,40 +252,6 @@ class ShardedBatch:
             return _as_batch(dict(file.plan.result))
         own = [ShardResult.from_dict(one["result"]) for one in results if one.get("large") == number]
         return _as_batch(self._sharded(file.location, file.key).complete(file.plan, own, cancel).as_dict())
-
-
-def _fetch(client: OSSClient, plan: BatchPlan, bundle: Bundle, file: IO[bytes]) -> None:
-    listed, last = plan.file_list, bundle.offset + bundle.length - 1
-    try:
-        client.read_range(
-            plan.bucket, listed.key, bundle.offset, last, listed.etag, lambda _offset, block: _write(file, block)
-        )
-    except (NotFoundError, ObjectChangedError) as error:
-        raise PlanError(
-            f"the list of files {plan.bucket}/{listed.key} was deleted or replaced since the plan was made: clear the "
-            "plan task with all tasks downstream of it"
-        ) from error
-    file.flush()
-
-
-class _Listed:
-    """The files of one bundle as a selection; each has its key already."""
-
-    def __init__(self, file: IO[bytes], selection: Selection) -> None:
-        self._file = file
-        self._selection = selection
-
-    def files(self) -> Iterator[SelectedFile]:
-        self._file.seek(0)
-        for one in read_list(self._file):
-            yield SelectedFile(one.location, one.key, one.size)
-
-    def source(self, location: str) -> Source:
-        return self._selection.source(location)
-
-
-def _write(file: IO[bytes], block: bytes) -> None:
-    file.write(block)
 
 
 def _as_batch(result: dict[str, Any]) -> dict[str, Any]:

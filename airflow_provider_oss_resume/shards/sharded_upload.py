@@ -98,7 +98,7 @@ class ShardedUpload:
         shared_by = alone if plan is None else sharing(plan.shards.running, self._unfinished)
         with (
             # The source first: a worker that cannot read it fails before its checkpoint is read.
-            closing(self._open(plan)) as opened,
+            closing(self._open(plan, cancel)) as opened,
             self._uploader.resources(request.bandwidth_limit, cancel, shared_by) as resources,
         ):
             context = RunContext(
@@ -109,10 +109,10 @@ class ShardedUpload:
                 _require_planned(plan, context)
             yield context
 
-    def _open(self, plan: Plan | None) -> OpenSource:
+    def _open(self, plan: Plan | None, cancel: Cancel | None) -> OpenSource:
         source = self._request.as_source()
         try:
-            return source.open()
+            return self._uploader.open(source, cancel)
         except NoRangesError as error:
             raise ConfigurationError(_NO_RANGES) from error
         except (SourceError, ConfigurationError) as error:

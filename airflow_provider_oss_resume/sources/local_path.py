@@ -53,25 +53,34 @@ def local_path(source: str | os.PathLike[str]) -> str:
         raise ConfigurationError(
             f"source has the empty path {text!r}: write the path of a file; perhaps a template was empty"
         )
-    scheme, separator, rest = text.partition("://")
+    scheme, separator, _ = text.partition("://")
     if (found := _MISSPELT.match(text)) and is_local(text):
         raise ConfigurationError(
             f"source begins with {found[0]!r} and is no URL: write {found[1]}:// with two slashes and no space"
         )
     # Other text before :// is part of a file's name, such as "a b://c".
     if separator and scheme.isalnum():
-        text = _path_of_url(text, scheme.lower(), rest)
+        text = _path_of_url(text, scheme.lower())
     elif text.startswith(_FILE):
         text = text.removeprefix(_FILE)
     return os.path.abspath(os.path.expanduser(text))
 
 
-def _path_of_url(url: str, scheme: str, rest: str) -> str:
-    host, slash, path = rest.partition("/")
+def _path_of_url(url: str, scheme: str) -> str:
     if scheme not in ("file", "local"):
         raise ConfigurationError(f"source has the scheme {scheme!r}: write the path of a local file, or a file:// URL")
+    return path_of_file_url("source", url)
+
+
+def path_of_file_url(name: str, url: str) -> str:
+    """Return the path in a ``file://`` URL, as it is.
+
+    :param name: of the argument, for the message.
+    :raises ConfigurationError: the URL names another machine.
+    """
+    host, slash, path = url.partition("://")[2].partition("/")
     if host not in _LOCAL_HOSTS or not slash:
-        raise ConfigurationError(f"source {url!r} names the host {host!r}: write file:///path, with three slashes")
+        raise ConfigurationError(f"{name} {url!r} names the host {host!r}: write file:///path, with three slashes")
     return slash + path
 
 

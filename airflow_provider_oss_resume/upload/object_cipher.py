@@ -10,13 +10,8 @@ from dataclasses import dataclass
 
 from airflow_provider_oss_resume.checkpoint.record import Checkpoint
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.client_encryption.encryption import (
-    HEADER,
-    ContentKey,
-    MasterKey,
-    WrappedKey,
-    unwrap,
-)
+from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER, ContentKey, WrappedKey, unwrap
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import MasterKey
 from airflow_provider_oss_resume.sources.layout import PartPlan
 from airflow_provider_oss_resume.upload.object_options import INITIATE, PART, PUT
 

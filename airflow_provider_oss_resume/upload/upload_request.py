@@ -11,7 +11,7 @@ from typing import IO, Any, cast
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import limits
 from airflow_provider_oss_resume.oss.addressing import require_bucket_name, require_key
-from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import MasterKey
 from airflow_provider_oss_resume.sources.byte_stream import ByteStream, stream_of
 from airflow_provider_oss_resume.sources.layout import DEFAULT_MULTIPART_THRESHOLD, require_part_size
 from airflow_provider_oss_resume.sources.local_file import LocalFile

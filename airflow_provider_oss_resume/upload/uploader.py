@@ -12,11 +12,12 @@ from airflow_provider_oss_resume.checkpoint.record import Owner
 from airflow_provider_oss_resume.checkpoint.store import CheckpointStore, NoStore
 from airflow_provider_oss_resume.checkpoint.writer import CheckpointWriter, WritePolicy
 from airflow_provider_oss_resume.control.cancel import Cancel
+from airflow_provider_oss_resume.control.waiting import run_watched
 from airflow_provider_oss_resume.exceptions import AlreadyExistsError, NoRangesError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.sources.byte_stream import ByteStream
 from airflow_provider_oss_resume.sources.layout import plan_parts
-from airflow_provider_oss_resume.sources.source import Fingerprint
+from airflow_provider_oss_resume.sources.source import Fingerprint, OpenSource, Source
 from airflow_provider_oss_resume.transfer.bandwidth import alone
 from airflow_provider_oss_resume.transfer.limits import TransferLimits, make_limiter, make_pace
 from airflow_provider_oss_resume.transfer.progress import ProgressCallback, ProgressReporter
@@ -95,7 +96,7 @@ class Uploader:
             return self._upload_stream(request, stream, cancel)
         source = request.as_source()
         try:
-            open_source = source.open()
+            open_source = self.open(source, cancel)
         except NoRangesError:
             # Only a request shows whether a web server has ranges.
             return self._upload_stream(request, cast("ByteStream", source), cancel)
@@ -106,6 +107,21 @@ class Uploader:
             # Outside of the run, which has aborted its upload by now: the object of the other writer may be the same.
             except AlreadyExistsError as error:
                 return result_of_conflict(self._client, request, opened, error)
+
+    def open(self, source: Source, cancel: Cancel | None) -> OpenSource:
+        """Open a source, and tick meanwhile if another thread may do it.
+
+        A busy web server may ask to wait for minutes, and a stop request must not.
+        """
+        if getattr(source, "on_caller_thread", True) or (cancel is None and self._watch is None):
+            return source.open()
+        check, watch = (cancel or Cancel()).check, self._watch or _watch_nothing
+
+        def tick() -> None:
+            check()
+            watch()
+
+        return run_watched(source.open, tick, _interrupt_nothing)
 
     def copy(self, request: CopyRequest, cancel: Cancel | None = None) -> UploadResult:
         """Copy an object inside OSS, and resume what an earlier try left.
@@ -169,3 +185,7 @@ class Uploader:
 
 def _watch_nothing() -> None:
     """Find no reason to stop."""
+
+
+def _interrupt_nothing() -> None:
+    """Leave the thread of a source behind: its request ends with its timeout."""

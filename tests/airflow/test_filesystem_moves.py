@@ -73,13 +73,44 @@ def test_a_file_that_arrives_during_a_move_is_not_deleted(fs: Any, root: str, mo
     fill(fs, f"{root}/d", "1")
     real = fs.cp_file
 
-    def copy(source: str, target: str, **kwargs: Any) -> None:
+    def copy(source: str, target: str, **kwargs: Any) -> Any:
         fill(fs, f"{root}/d", "late")
-        real(source, target, **kwargs)
+        return real(source, target, **kwargs)
 
     monkeypatch.setattr(fs, "cp_file", copy)
     fs.mv(f"{root}/d", f"{root}/e", recursive=True)
     assert under(fs, root) == {"d/late": b"late", "e/1": b"1"}
+
+
+def test_a_move_of_a_file_keeps_the_object_of_its_name_with_a_slash(fs: Any, oss: DevServer, root: str) -> None:
+    marker = f"{fs.split(root)[1]}/a/"
+    fs.pipe_file(f"{root}/a", b"file")
+    with bucket.client(oss) as client:
+        client.put_object(bucket.NAME, marker, b"folder")
+        fs.mv(f"{root}/a", f"{root}/b")
+        assert client.head_object(bucket.NAME, marker).size == len(b"folder")
+    assert fs.cat_file(f"{root}/b") == b"file"
+    assert not fs.isfile(f"{root}/a")
+
+
+def test_who_may_only_write_can_put(fs: Any, oss: DevServer, root: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"1")
+    oss.plan(FaultRule(FaultKind.REPLY, "HeadObject", key="*/target", status=403, code="AccessDenied"))
+    fs.put(str(tmp_path / "f"), f"{root}/target")
+    assert fs.cat_file(f"{root}/target") == b"1"
+
+
+def test_who_may_only_write_to_the_target_can_copy(fs: Any, oss: DevServer, root: str) -> None:
+    fill(fs, root, "a")
+    oss.plan(FaultRule(FaultKind.REPLY, "HeadObject", key="*/target", status=403, code="AccessDenied"))
+    fs.cp(f"{root}/a", f"{root}/target")
+    assert fs.cat_file(f"{root}/target") == b"a"
+
+
+def test_a_path_object_is_removed(fs: Any, root: str) -> None:
+    fill(fs, root, "a", "b")
+    fs.rm(Path(f"{root}/a"))
+    assert under(fs, root) == {"b": b"b"}
 
 
 def test_a_move_whose_copy_fails_deletes_nothing(fs: Any, oss: DevServer, root: str) -> None:

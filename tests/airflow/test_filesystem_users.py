@@ -104,7 +104,7 @@ def test_a_path_in_a_dag_file_costs_nothing() -> None:
         "airflow_provider_oss_resume.error_details",
         *(
             f"airflow_provider_oss_resume.filesystem{name}"
-            for name in ("", ".errors", ".file", ".listing", ".oss", ".upath")
+            for name in ("", ".changes", ".errors", ".file", ".listing", ".oss", ".upath")
         ),
     }
 

@@ -18,7 +18,7 @@ from airflow_provider_oss_resume.exceptions import ConfigurationError, PlanRepla
 from airflow_provider_oss_resume.operators.plan.plan_watch import LOOK_INTERVAL, PlanWatch
 from airflow_provider_oss_resume.operators.plan.unfinished_shards import UnfinishedShards
 from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
-from airflow_provider_oss_resume.oss.client_encryption.encryption import RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import RSAMasterKey
 from airflow_provider_oss_resume.task_groups import resumable_upload_group
 from airflow_provider_oss_resume.task_groups.anchored import _empty_operator, anchored_upload
 from demo.stack import AirflowStack

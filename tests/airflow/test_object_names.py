@@ -17,6 +17,7 @@ from airflow_provider_oss_resume.sources.selection import SelectedFile, Unreadab
 from demo.versions import AIRFLOW_3
 from tests.airflow import bucket, sftp
 from tests.airflow.cases import Cases
+from tests.airflow.gcs import GCSServer
 from tests.airflow.s3 import CONN_ID, S3Server
 from tests.airflow.sftp import SFTPServer
 from tests.conformance.sources.source_cases import read
@@ -76,6 +77,18 @@ def test_keys_with_two_slashes_end_the_listing_of_their_directory_only(s3: S3Ser
         "two slashes in a row, which its filesystem cannot list: name each of them" in one.reason for one in failed
     )
     assert bytes_of(s3.source("slashes/x//y")) == b"x//y"
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="gcsfs is installed beside Airflow 3 only")
+def test_the_marker_of_a_directory_of_google_is_no_key_with_two_slashes(google: GCSServer) -> None:
+    for name in ("marked/", "marked/a", "marked/deep/", "marked/deep/b", "both/", "both/a", "both//c"):
+        google.write(name, b"" if name.endswith("/") else b"x")
+    found = list(ObjectStorageSelection([google.address("marked/")]).files())
+    assert [one.relative for one in found if isinstance(one, SelectedFile)] == ["a", "deep/b"]
+    assert not [one for one in found if isinstance(one, Unreadable)]
+    found = list(ObjectStorageSelection([google.address("both/")]).files())
+    assert [one.relative for one in found if isinstance(one, SelectedFile)] == ["a"]
+    assert ["two slashes" in one.reason for one in found if isinstance(one, Unreadable)] == [True]
 
 
 def test_a_version_that_s3fs_would_cut_off_is_refused(s3: S3Server) -> None:

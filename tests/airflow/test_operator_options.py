@@ -21,7 +21,7 @@ from airflow_provider_oss_resume.devserver import DevServer, FaultKind, FaultRul
 from airflow_provider_oss_resume.exceptions import AccessDeniedError, ConfigurationError, SourceChangedError
 from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
 from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
-from airflow_provider_oss_resume.oss.client_encryption.encryption import RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import RSAMasterKey
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import Progress
 from tests.airflow import bucket

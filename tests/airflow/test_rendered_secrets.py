@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
@@ -92,3 +94,15 @@ def test_a_source_that_is_set_anew_replaces_its_secrets() -> None:
         )
     task.source = "https://host/a.csv?sig=2"
     assert whole_url(task.source) == "https://host/a.csv?sig=2"
+
+
+def test_the_masker_of_airflow_3_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("airflow.sdk")
+    masked: list[str] = []
+    masker = ModuleType("airflow.sdk.execution_time.secrets_masker")
+    monkeypatch.setattr(masker, "mask_secret", masked.append, raising=False)
+    monkeypatch.delattr("airflow.sdk.log.mask_secret")
+    monkeypatch.setitem(sys.modules, masker.__name__, masker)
+    monkeypatch.setitem(sys.modules, "airflow.utils.log.secrets_masker", None)
+    ResumableUploadOperator(task_id="upload", source=f"https://me:{PASSWORD}@files/a.csv", key="k")
+    assert PASSWORD in masked

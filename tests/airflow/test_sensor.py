@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, PokeReturnValue
 
 from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.exceptions import ConfigurationError
@@ -103,6 +103,15 @@ def test_rescheduling(cases: Cases, oss: DevServer) -> None:
     with stored_after_looks(oss, "wait/reschedule", 2):
         run = cases.run_conf("reschedule", {"key": "wait/reschedule"})
     assert run.states[-1] == "success"
+
+
+def test_a_regular_expression_may_begin_with_a_backslash(oss: DevServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OSS_DEFAULT", bucket.connection(oss))
+    put(oss, "2026-11-27/orders.csv")
+    sensor = OSSObjectSensor(task_id="x", key=r"\d{4}-11-27/orders\.csv", use_regex=True, bucket_name=bucket.NAME)
+    found = sensor.poke({})
+    assert isinstance(found, PokeReturnValue)
+    assert found.xcom_value == ["2026-11-27/orders.csv"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import CopyRequest, IfExists, ObjectOptions, Uploader
-from airflow_provider_oss_resume.upload.copy.copy_run import CopyThreads
+from airflow_provider_oss_resume.upload.copy.copy_threads import CopyThreads
 from tests.server.uploads import BUCKET, PART, PARTS, SIZE, content
 
 Copy = Callable[..., Any]

@@ -20,7 +20,8 @@ from airflow_provider_oss_resume.devserver import DevServer, FaultKind
 from airflow_provider_oss_resume.exceptions import SourceChangedError, SourceError
 from airflow_provider_oss_resume.oss import OSSClient
 from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
-from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER, RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import RSAMasterKey
 from airflow_provider_oss_resume.sources.encrypted import EncryptedSource
 from airflow_provider_oss_resume.sources.local_file import LocalFile, OpenLocalFile
 from airflow_provider_oss_resume.sources.source import Fingerprint

@@ -179,6 +179,11 @@ def test_a_compressed_file_is_taken_as_it_is(lying: Callable[..., Reading], path
     assert reading.some() == DATA[1000:3000]
 
 
+@pytest.mark.parametrize("coding", ["", "Identity", "aws-chunked"])
+def test_a_coding_that_leaves_the_bytes_as_they_are_is_accepted(lying: Callable[..., Reading], coding: str) -> None:
+    assert lying(lambda request: honest(request, content_encoding=coding)).some() == DATA[1000:3000]
+
+
 def test_a_stream_that_is_compressed_on_the_way_is_refused(lying: Callable[..., Reading]) -> None:
     reading = lying(lambda _: reply(200, gzip.compress(DATA), content_encoding="gzip"))
     for opening in (reading.source().open, reading.source().open_stream):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +18,13 @@ from airflow_provider_oss_resume.exceptions import (
     SourceChangedError,
     SourceError,
     SourceTruncatedError,
+    UploadCancelled,
 )
-from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import KMSMasterKey
 from airflow_provider_oss_resume.remote_sources.http import HTTPSource
-from airflow_provider_oss_resume.upload import UploadRequest, UploadResult
+from airflow_provider_oss_resume.upload import Cancel, UploadRequest, UploadResult
 from tests.conformance.sources.http_files import HTTPFiles
+from tests.server.tcp import TCPServer, read_head
 from tests.server.uploads import BUCKET, PART, PARTS, Scene, content
 
 GOOD = 4
@@ -142,3 +146,27 @@ def test_a_data_key_needs_a_source_that_shows_an_edit(scene: Scene, bare: HTTPFi
     with pytest.raises(ConfigurationError, match="client-side encryption"):
         scene.uploader().upload(UploadRequest(source, BUCKET, scene.key, master_key=master))
     assert scene.uploads_left() == []
+
+
+BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"], ids=["ranges", "stream"])
+def test_a_stop_does_not_wait_for_a_web_server_that_asks_to_wait(scene: Scene, head: bytes) -> None:
+    cancel, is_over, answers = Cancel(), threading.Event(), iter([head] if head else [])
+
+    def wait(_seconds: float) -> None:
+        cancel.request("killed by a person")
+        is_over.wait(30)
+
+    def converse(connection: socket.socket) -> None:
+        while read_head(connection):
+            connection.sendall(next(answers, BUSY))
+
+    try:
+        with TCPServer(converse) as server:
+            request = UploadRequest(HTTPSource(f"{server.url}/a.bin", sleep=wait), BUCKET, scene.key)
+            with pytest.raises(UploadCancelled, match="killed by a person"):
+                scene.uploader().upload(request, cancel)
+    finally:
+        is_over.set()

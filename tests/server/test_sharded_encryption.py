@@ -18,7 +18,8 @@ from airflow_provider_oss_resume.exceptions import (
     SourceChangedError,
 )
 from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
-from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER, RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import RSAMasterKey
 from airflow_provider_oss_resume.shards import (
     BatchPlan,
     Plan,

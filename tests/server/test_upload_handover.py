@@ -17,7 +17,8 @@ from airflow_provider_oss_resume.exceptions import (
     UploadCancelled,
 )
 from airflow_provider_oss_resume.oss import limits
-from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER, ContentKey, KMSMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.encryption import HEADER, ContentKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import KMSMasterKey
 from airflow_provider_oss_resume.transfer.progress import Phase
 from airflow_provider_oss_resume.upload import Cancel, ObjectOptions, Owner
 from tests.server.conftest import ClientFactory

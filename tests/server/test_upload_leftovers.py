@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_oss_resume.checkpoint.ownership import this_process
 from airflow_provider_oss_resume.checkpoint.record import Checkpoint, Owner, OwnerProcess, encode
 from airflow_provider_oss_resume.exceptions import AccessDeniedError, CheckpointError, NotFoundError
-from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import KMSMasterKey
 from airflow_provider_oss_resume.oss.models import Part
 from airflow_provider_oss_resume.sources.source import Fingerprint
 from airflow_provider_oss_resume.upload.resume import adopt

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_oss_resume.download import DownloadRequest
+from airflow_provider_oss_resume.download.download_request import target_path
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 
 
@@ -22,6 +23,17 @@ def test_a_tilde_is_the_home_of_the_user(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("HOME", str(tmp_path))
     assert path_of("~/b.csv") == f"{tmp_path}/b.csv"
     assert path_of("~") == f"{tmp_path}/b.csv"
+
+
+@pytest.mark.parametrize("url", ["file:///exports/a%20b/", "FILE://localhost/exports/a%20b/"])
+def test_the_path_of_a_file_url_is_taken_as_it_is(url: str) -> None:
+    assert target_path(url) == "/exports/a%20b/"
+
+
+@pytest.mark.parametrize("url", ["file://exports/b.csv", "file://b.csv"])
+def test_a_file_url_of_another_machine_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"path 'file://.*b.csv' names the host .*: write file:///path"):
+        target_path(url)
 
 
 def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:

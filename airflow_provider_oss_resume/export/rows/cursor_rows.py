@@ -17,6 +17,7 @@ from airflow_provider_oss_resume.export.formats.row_format import CSVFormat, JSO
 from airflow_provider_oss_resume.export.rows.dialects import FETCH, Connect, Database
 from airflow_provider_oss_resume.export.rows.driver_errors import driver_errors
 from airflow_provider_oss_resume.export.rows.json_lines_sql import around_for_lines
+from airflow_provider_oss_resume.export.rows.key_condition import beyond
 from airflow_provider_oss_resume.export.rows.postgres_session import (
     Session,
     settings_for,
@@ -192,7 +193,7 @@ class CursorRows:
         values = [value for operator, key in limits for value in self._values(key, equal=operator == "<")]
         marks, sql, parameters = self._dialect.bind(self._sql, self._query.parameters, values)
         names, remaining = self._key_names(parameters), iter(marks)
-        conditions = " AND ".join(_beyond(names, operator, remaining) for operator, _ in limits)
+        conditions = " AND ".join(beyond(names, operator, remaining) for operator, _ in limits)
         where = f"WHERE {conditions} " if conditions else ""
         return f"SELECT * FROM (\n{sql}\n) q {where}ORDER BY {', '.join(names)}", parameters
 
@@ -291,17 +292,3 @@ def _fetched(cursor: Any) -> Sequence[Sequence[object]]:
             f"the driver cannot read a value ({error}): cast the column to text in the query, or use CSV"
         ) from error
     return rows
-
-
-def _beyond(names: Sequence[str], operator: str, marks: Iterator[str]) -> str:
-    """Return the condition for rows after a key (``>``), or up to it (``<``, which includes equal ones).
-
-    Written out, because row comparison is not indexed or not known everywhere.
-    """
-    alternatives = []
-    for length in range(len(names)):
-        equal = [f"{name} = {next(marks)}" for name in names[:length]]
-        alternatives.append(" AND ".join([*equal, f"{names[length]} {operator} {next(marks)}"]))
-    if operator == "<":
-        alternatives.append(" AND ".join(f"{name} = {next(marks)}" for name in names))
-    return "(" + " OR ".join(alternatives) + ")"

@@ -15,7 +15,7 @@ from airflow_provider_oss_resume.operators.arguments.values import text, truth
 if TYPE_CHECKING:
     from airflow_provider_oss_resume.batch import BatchRequest
     from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
-    from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey
+    from airflow_provider_oss_resume.oss.client_encryption.master_keys import MasterKey
     from airflow_provider_oss_resume.sources.selection import Selection
     from airflow_provider_oss_resume.sources.source import Source
     from airflow_provider_oss_resume.upload import UploadRequest

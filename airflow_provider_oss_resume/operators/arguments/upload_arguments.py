@@ -21,7 +21,7 @@ from airflow_provider_oss_resume.operators.arguments.values import (
 if TYPE_CHECKING:
     from airflow_provider_oss_resume.hooks.oss import OSSResumeHook
     from airflow_provider_oss_resume.operators.upload import ResumableUploadOperator
-    from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey
+    from airflow_provider_oss_resume.oss.client_encryption.master_keys import MasterKey
     from airflow_provider_oss_resume.remote_sources.oss_object import OSSObjectSource
     from airflow_provider_oss_resume.sources.source import Source
     from airflow_provider_oss_resume.upload import CopyRequest, IfExists, ObjectOptions, UploadRequest

@@ -156,7 +156,7 @@ def keys_of(name: str, value: object) -> list[str]:
 
 
 def choice_or_key(name: str, value: object) -> Any:
-    """Return a boolean, or an object with the methods of a :class:`~..oss.client_encryption.encryption.MasterKey`."""
+    """Return a boolean, or an object with the methods of a :class:`~..oss.client_encryption.master_keys.MasterKey`."""
     if value is None or isinstance(value, bool):
         return bool(value)
     if not all(callable(getattr(value, method, None)) for method in ("wrap", "unwrap")):

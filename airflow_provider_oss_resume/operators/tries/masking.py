@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from airflow_provider_oss_resume.remote_sources.secret_url import SecretURL
 
 MOST = 100
 """Largest number of URLs whose secrets are masked: Airflow compares every message with each of them."""
+
+# Airflow from 3.1, Airflow 3.0, Airflow 2.
+_MODULES = ("airflow.sdk.log", "airflow.sdk.execution_time.secrets_masker", "airflow.utils.log.secrets_masker")
 
 
 def mask_secrets(source: Any) -> None:
@@ -19,8 +23,10 @@ def mask_secrets(source: Any) -> None:
 
 
 def _mask(secret: str) -> None:
-    try:
-        from airflow.sdk.log import mask_secret
-    except ImportError:  # Airflow 2, and 3.0
-        from airflow.utils.log.secrets_masker import mask_secret  # type: ignore[import-not-found,no-redef]
-    mask_secret(secret)
+    for name in _MODULES:
+        try:
+            mask = import_module(name).mask_secret
+        except (ImportError, AttributeError):
+            continue
+        mask(secret)
+        return

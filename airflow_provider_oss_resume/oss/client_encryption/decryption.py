@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from airflow_provider_oss_resume.oss.client import OSSClient
-from airflow_provider_oss_resume.oss.client_encryption.encryption import MasterKey, WrappedKey, unwrap
+from airflow_provider_oss_resume.oss.client_encryption.encryption import WrappedKey, unwrap
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import MasterKey
 from airflow_provider_oss_resume.oss.models import ObjectInfo
 
 

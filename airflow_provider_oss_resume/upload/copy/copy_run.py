@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import replace
 from itertools import islice
 
@@ -28,8 +28,8 @@ from airflow_provider_oss_resume.sources.layout import PartPlan, plan_parts
 from airflow_provider_oss_resume.sources.source import Fingerprint
 from airflow_provider_oss_resume.transfer.destination import Destination
 from airflow_provider_oss_resume.transfer.progress import Phase, human_size
-from airflow_provider_oss_resume.transfer.transfer import JOIN_TIMEOUT
 from airflow_provider_oss_resume.upload.copy.copy_request import CopyRequest
+from airflow_provider_oss_resume.upload.copy.copy_threads import CopyThreads
 from airflow_provider_oss_resume.upload.if_exists import IfExists, conflict
 from airflow_provider_oss_resume.upload.object_options import COMPLETE, INITIATE, PUT, ObjectOptions
 from airflow_provider_oss_resume.upload.resume.bucket_state import head_or_none, read_bucket_state
@@ -271,31 +271,6 @@ class CopyRun:
         request, crc64 = self._request, stored.crc64 or source.crc64 or 0
         seconds = self._resources.reporter.elapsed
         return UploadResult(request.bucket, request.key, source.size, stored.etag, crc64, duration_s=seconds)
-
-
-class CopyThreads:
-    """Threads that copy; an error cancels their requests."""
-
-    def __init__(self, count: int, cancel: Callable[[], None]) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="oss-resume-copy")
-        self._cancel = cancel
-        self._running = set[Future[Part]]()
-
-    def __enter__(self) -> Callable[[Callable[[], Part]], Future[Part]]:
-        return self._submit
-
-    def _submit(self, copy: Callable[[], Part]) -> Future[Part]:
-        future = self._pool.submit(copy)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
-        return future
-
-    def __exit__(self, kind: type[BaseException] | None, *_error: object) -> None:
-        if kind is not None:
-            self._cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        # Bounded: a request that hangs while it connects cannot be woken, and a stop has to end within five seconds.
-        wait(tuple(self._running), timeout=JOIN_TIMEOUT)
 
 
 def _plan_of(tracker: PartTracker) -> PartPlan:

@@ -108,7 +108,12 @@ class StreamRun:
 
     @contextmanager
     def _opened(self) -> Iterator[OpenStream]:
-        with closing(self._stream.open_stream()) as opened:
+        stream = self._stream
+        if stream.on_caller_thread:
+            opened = stream.open_stream()
+        else:
+            opened = run_watched(stream.open_stream, self._upload.tick, lambda: None)
+        with closing(opened):
             yield opened
 
     # --- sending

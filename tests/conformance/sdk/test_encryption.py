@@ -20,7 +20,7 @@ from airflow_provider_oss_resume.devserver import DevServer
 from airflow_provider_oss_resume.exceptions import ConfigurationError
 from airflow_provider_oss_resume.oss import Credentials, OSSClient
 from airflow_provider_oss_resume.oss.client_encryption.decryption import open_decrypted
-from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey, MasterKey, RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import KMSMasterKey, MasterKey, RSAMasterKey
 from airflow_provider_oss_resume.stores.memory import MemoryStore
 from airflow_provider_oss_resume.upload import Uploader, UploadRequest
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey, RSAMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import KMSMasterKey, RSAMasterKey
 
 ONE, OTHER = rsa.generate_private_key(65537, 2048), rsa.generate_private_key(65537, 2048)
 CURVE = ec.generate_private_key(ec.SECP256R1())

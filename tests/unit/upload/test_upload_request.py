@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_oss_resume.exceptions import ConfigurationError
-from airflow_provider_oss_resume.oss.client_encryption.encryption import KMSMasterKey
+from airflow_provider_oss_resume.oss.client_encryption.master_keys import KMSMasterKey
 from airflow_provider_oss_resume.upload import LocalFile, UploadRequest, UploadResult
 
 MASTER = KMSMasterKey(encrypt=bytes, decrypt=bytes)
