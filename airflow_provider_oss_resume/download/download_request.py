@@ -96,10 +96,13 @@ def target_path(path: Any) -> Any:
 
 
 def _mode(path: str) -> int:
-    """Return the mode of a file, 0 without one, by one look: another download may make the folder between two."""
+    """Return the mode of a file; 0 if it does not exist.
+
+    Only one system call looks at the path: between two calls another download may create the folder.
+    """
     try:
         return os.stat(path).st_mode
-    except (OSError, ValueError):  # the latter for a null byte: opening the file says so
+    except (OSError, ValueError):  # ValueError: the path has a null byte, which open() reports
         return 0
 
 

@@ -15,7 +15,7 @@ from airflow_provider_oss_resume.oss import Credentials, OSSClient
 NAME = "examplebucket"
 PART_SIZE = 256 * 1024
 SECONDS_A_PART = 0.4
-"""Long enough to strike between two parts; on a machine with other work, only :func:`hold_completion` is certain."""
+"""Long enough to stop a task between two parts. On a busy machine only :func:`hold_completion` guarantees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def slow_parts(
 
 
 def hold_completion(server: DevServer, key: str) -> None:
-    """Let no upload of an object complete until ``clear_faults``, so that none ends before it is struck."""
+    """Hold the completion of an object until ``clear_faults``, so that no upload ends before the test stops it."""
     server.plan(FaultRule(FaultKind.DELAY, operation="CompleteMultipartUpload", key=key, count=None, seconds=3600))
 
 

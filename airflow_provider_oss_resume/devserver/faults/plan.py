@@ -208,9 +208,12 @@ class FaultPlan:
         self._cleared = asyncio.Event()
 
     async def delay(self, seconds: float) -> None:
-        """Wait so long, or until the plan is cleared.
+        """Wait until the time is over or the plan is cleared.
 
-        A test can so hold a request until it has seen what it waits for, however slow the machine is.
+        A test holds a request by a long delay and clears the plan when it has acted. The speed of the machine does not
+        matter then.
+
+        :param seconds: longest time to wait.
         """
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._cleared.wait(), seconds)
